@@ -1,0 +1,233 @@
+"""A digest as values: what it is made from (`Briefing`), planned (`Plan`), drafted (`Draft`) and shipped (`Digest`).
+
+Everything here is JSON-able through msgspec, so that a step's result is an artifact and a replay needs nothing else.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from domains.post import Post, Span
+from domains.window import Window
+
+Rung = Literal["model", "cheaper_model", "extractive"]
+Reason = Literal[
+    "duplicate", "cooled_down", "below_floor", "budget", "boilerplate", "out_of_persona", "covered"
+]
+REASONS: dict[Reason, str] = {
+    "duplicate": "repeats another post",
+    "cooled_down": "its story was in an earlier digest and brought nothing new",
+    "below_floor": "its story stayed below the digest's floor",
+    "budget": "no room was left in the digest",
+    "boilerplate": "an advertisement, a signature or nothing but a link",
+    "out_of_persona": "outside what the subscriber follows",
+    "covered": "its story is in the digest, told from other posts",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a subscriber may change about a digest; part of the manifest, so `replay --set` can change it.
+
+    ``max_stories`` caps what a plan may choose; ``min_families`` and ``min_posts`` are the floor for a story to be
+    worth a place when there are more stories than places.
+    """
+
+    max_stories: int = 12
+    max_sentences: int = 3
+    max_documents: int = 30
+    min_posts: int = 1
+    languages: tuple[str, ...] = ()
+    important: bool = False
+    seed: int = 7
+
+
+@dataclass(frozen=True, slots=True)
+class StoryFacts:
+    """A story as the window sees it. ``posts`` are rows of this window, representatives and duplicates alike.
+
+    ``first_at`` is the story's own beginning, which may lie before the window; ``told`` are sentences that earlier
+    digests of this subscription already shipped for it, newest first; ``last_told_at`` when.
+    """
+
+    id: int
+    title: str
+    first_at: datetime
+    last_at: datetime
+    posts: tuple[int, ...]
+    told: tuple[str, ...] = ()
+    last_told_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """All a digest is made from: a closed window's posts and stories, frozen, and the settings.
+
+    ``repeats`` counts for each representative post how many others repeat it, inside the window or before.
+    """
+
+    window: Window
+    zone: str
+    subscription: str
+    posts: tuple[Post, ...]
+    stories: tuple[StoryFacts, ...]
+    settings: Settings
+    repeats: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """An acceptance check a plan sets itself, with what was asked and, once judged, what was found."""
+
+    name: str
+    expected: float
+    found: float | None = None
+    passed: bool | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStory:
+    """One story's place: its section, the documents the writer may read, and how many sentences it may have."""
+
+    story: int
+    section: str
+    posts: tuple[int, ...]
+    sentences: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a plan and the check that says it is done."""
+
+    action: str
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the planner decided and why, in words (``reasons``). ``sections`` are keys in the order shown.
+
+    ``left_out`` maps a story to why it has no place. ``replanned`` says which check forced a second plan.
+    """
+
+    sections: tuple[str, ...]
+    stories: tuple[PlannedStory, ...]
+    left_out: dict[int, Reason]
+    steps: tuple[Step, ...]
+    reasons: tuple[str, ...]
+    replanned: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where a sentence comes from: ``quote`` is ``post.text[span]`` and is stored to be checked, not trusted."""
+
+    post: int
+    span: Span
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence and what it cites. An extractive sentence equals its only citation's quote."""
+
+    text: str
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DraftStory:
+    """A story as drafted."""
+
+    story: int
+    section: str
+    headline: Sentence
+    sentences: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A candidate digest and the method that wrote it."""
+
+    method: str
+    rung: Rung
+    stories: tuple[DraftStory, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A sentence that failed a check. ``path`` is like ``stories[2].sentences[0]``."""
+
+    path: str
+    check: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The verifier's judgement of a draft: ``score`` in [0, 1], its parts, and what is unsupported."""
+
+    score: float
+    parts: dict[str, float]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DigestStory:
+    """A story as shipped, with the counts a reader sees. ``posts`` are the rows of all members in the window."""
+
+    story: int
+    section: str
+    headline: Sentence
+    sentences: tuple[Sentence, ...]
+    posts: tuple[int, ...]
+    sources: int
+    families: int
+    languages: tuple[str, ...]
+    since: datetime
+    repeats: int
+    continuing: bool = False
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A post of the window that is not shown, and why. ``of`` is the post or story that stands for it."""
+
+    post: int
+    reason: Reason
+    of: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What is shipped. ``shown`` are posts cited; every other post of the window is in ``drops``."""
+
+    window: Window
+    zone: str
+    subscription: str
+    sections: tuple[str, ...]
+    stories: tuple[DigestStory, ...]
+    shown: tuple[int, ...]
+    drops: tuple[Drop, ...]
+    rung: Rung
+    method: str
+    score: float
+    posts: tuple[Post, ...]
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing happened that is worth a story."""
+        return not self.stories
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a request used up."""
+
+    calls: int = 0
+    tokens: int = 0
+    steps: int = 0
+    elapsed: timedelta = timedelta()

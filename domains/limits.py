@@ -1,0 +1,38 @@
+"""The numbers that bound the product, in one place: quoted by alerts, tests and documents.
+
+Names carry their units. The first block comes from the customer's documents; the rest are ours.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+DIGEST_DOCUMENTS: Final = 30
+DIGEST_GRAPH_DEPTH: Final = 2
+TREND_DOCUMENTS: Final = 50
+TREND_GRAPH_DEPTH: Final = 3
+PLAN_STEPS: Final = 3
+CORRECT_BELOW_SCORE: Final = 0.6
+CORRECT_ATTEMPTS: Final = 1
+RANK_CANDIDATES: Final = 2
+MANIFEST_BYTES: Final = 100 * 1024
+DLQ_ATTEMPTS: Final = 3
+DLQ_BASE_S: Final = 60.0
+
+DLQ_CAP_S: Final = 3600.0
+STORY_SENTENCES: Final = 3
+POST_CHARS: Final = 20_000
+ENTRY_BYTES: Final = 1_000_000
+ENTRY_COUNT: Final = 5_000
+FUTURE_SKEW: Final = timedelta(minutes=10)
+LATE_HORIZON: Final = timedelta(days=7)
+DUPLICATE_WINDOW: Final = timedelta(days=3)
+STORY_WINDOW: Final = timedelta(days=3)
+COOLDOWN: Final = timedelta(days=3)
+FEED_BYTES: Final = 10 * 1024 * 1024
+FEED_S: Final = 30.0
+REDIRECTS: Final = 5
+TELEGRAM_CHARS: Final = 4_096
+DIGEST_LEASE_S: Final = 120.0
+FETCH_LEASE_S: Final = 120.0
+INDEX_LEASE_S: Final = 120.0
+DELIVERY_LEASE_S: Final = 60.0

@@ -1,0 +1,94 @@
+"""What the rooms above need from the world, as Protocols, and `Deps`, the bundle agents are handed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from domains.digest import Digest, Rung
+from domains.post import Span
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """The time. Product code never calls ``datetime.now`` itself."""
+
+    def now(self) -> datetime:
+        """Return the present moment, aware, in UTC."""
+        ...
+
+
+class Language(Protocol):
+    """What is known about words: offline, deterministic, the same in every process."""
+
+    def detect(self, text: str) -> str:
+        """Return the ISO 639-1 code of ``text``, or "und" when it holds too few letters to tell."""
+        ...
+
+    def lemma(self, word: str, lang: str) -> str:
+        """Return the dictionary form of a lower-case ``word``, or the word itself when it is unknown."""
+        ...
+
+    def sentences(self, text: str, lang: str) -> tuple[Span, ...]:
+        """Return the spans of the sentences of ``text``, ascending, without surrounding white space.
+
+        A line break always ends a sentence.
+        """
+        ...
+
+
+class Journal(Protocol):
+    """A run's checkpoints: a step that has been journalled is never computed again."""
+
+    def step(self, name: str, kind: type[T], compute: Callable[[], T]) -> T:
+        """Return the recorded result of ``name``, or compute it, record it durably and return it.
+
+        A step that raises records nothing, so a retry computes it afresh.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A digest rendered for one delivery: every form a channel may want, and a key that is unique to it."""
+
+    key: str
+    title: str
+    html: str
+    markdown: str
+    json: bytes
+    telegram: tuple[str, ...]
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a channel says of a parcel it took: where it went, in words, and its own id if it gave one."""
+
+    where: tuple[str, ...]
+    external_id: str | None = None
+
+
+class Channel(Protocol):
+    """A way to hand over a digest.
+
+    ``idempotent`` channels may be sent the same parcel twice with the effect of once (they use ``Parcel.key``); for
+    the others a crash between sending and settling leaves the delivery unknown.
+    """
+
+    name: str
+    idempotent: bool
+
+    def send(self, parcel: Parcel, target: str) -> Receipt:
+        """Hand over ``parcel`` to ``target``. Raises Unavailable when it may work later, Refused when never."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """What agents are given: never a socket, never a file."""
+
+    language: Language
+    journal: Journal
+    rungs: Sequence[Rung] = ("extractive",)

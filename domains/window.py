@@ -1,0 +1,100 @@
+"""Windows that tile time: the next begins where the last ended, whatever the delay, the zone or DST.
+
+A schedule is a cron expression read in an IANA zone (semantics of Debian's cron for DST, as `cronsim` has
+them), or a fixed period anchored at a moment.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+from domains.errors import UsageError
+
+CatchUp = Literal["one", "each"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """The half-open interval [start, end) of event time; both aware UTC."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            raise ValueError("a window's ends must be aware datetimes")
+        if self.start >= self.end:
+            raise ValueError(f"a window must end after it starts: {self.start} .. {self.end}")
+
+    def __contains__(self, at: datetime) -> bool:
+        return self.start <= at < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When windows close: ``cron`` in ``zone``, or every ``period`` counted from ``anchor``."""
+
+    zone: str = "UTC"
+    cron: str | None = None
+    period: timedelta | None = None
+    anchor: datetime | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            ZoneInfo(self.zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise UsageError(
+                f"unknown time zone {self.zone!r}", remedy="use an IANA name such as Europe/Kyiv"
+            ) from error
+        if (self.cron is None) == (self.period is None):
+            raise UsageError("a schedule is either a cron expression or a period")
+        if self.period is not None and self.period < timedelta(minutes=1):
+            raise UsageError("a schedule's period is at least one minute")
+        if self.cron is not None:
+            try:
+                CronSim(self.cron, datetime(2026, 1, 1, tzinfo=UTC))
+            except CronSimError as error:
+                raise UsageError(
+                    f"cannot read the cron expression {self.cron!r}: {error}",
+                    remedy='five fields, for example "0 8 * * *"',
+                ) from error
+
+    def ends(self, after: datetime) -> Iterator[datetime]:
+        """Yield the closing times strictly after ``after``, ascending, aware UTC, without end."""
+        if self.period is not None:
+            anchor = self.anchor or datetime(1970, 1, 1, tzinfo=UTC)
+            step = (after - anchor) // self.period + 1
+            while True:
+                yield anchor + step * self.period
+                step += 1
+        # The constructor has checked that a schedule without a period has a cron expression.
+        for local in CronSim(self.cron or "", after.astimezone(ZoneInfo(self.zone))):
+            yield local.astimezone(UTC)
+
+
+def closed_windows(
+    schedule: Schedule, covered_until: datetime, now: datetime, catch_up: CatchUp = "each"
+) -> list[Window]:
+    """Return the windows that have closed since ``covered_until``, ascending and without a gap.
+
+    With ``catch_up="one"`` missed windows are joined into one that covers them all.
+    """
+    ends: list[datetime] = []
+    for end in schedule.ends(covered_until):
+        if end > now:
+            break
+        ends.append(end)
+    if catch_up == "one":
+        ends = ends[-1:]
+    starts = [covered_until, *ends]
+    return [Window(start, end) for start, end in zip(starts, ends, strict=False)]
+
+
+def next_ends(schedule: Schedule, after: datetime, count: int) -> list[datetime]:
+    """Return the next ``count`` closing times after ``after``."""
+    return list(islice(schedule.ends(after), count))

@@ -1,0 +1,1 @@
+"""WHO STUDIES: offline studies; nothing imports this room."""

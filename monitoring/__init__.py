@@ -1,0 +1,1 @@
+"""WATCH: metrics, alerts, dashboards as code, baseline exports."""

@@ -1,0 +1,1 @@
+"""WHERE: every socket, file, clock and random number; one file per thing."""

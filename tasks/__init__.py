@@ -1,0 +1,1 @@
+"""WHEN: Celery entry points and the one Task wrapper; the composition root of a worker."""

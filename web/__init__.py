@@ -1,0 +1,1 @@
+"""WHO ASKS: the HTTP API, digest pages and feeds."""
