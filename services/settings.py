@@ -1,0 +1,128 @@
+"""Every setting, typed and validated: the only reader of the environment.
+
+A variable is ``SVODKA_`` and the field's name in capitals; ``SVODKA_DATABASE_URL_FILE`` and the like name a file that
+holds the value of a secret. README shows `table()`, and a test keeps the two equal.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domains.errors import UsageError
+
+PREFIX: Final = "SVODKA_"
+
+
+class Settings(BaseSettings):
+    """Svodka's settings. Empty URLs mean: start the embedded server under ``var``."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
+
+    var: Annotated[
+        Path, Field(description="Folder of everything Svodka keeps: servers' data, logs, digests")
+    ] = Path("var")
+    database_url: Annotated[
+        SecretStr | None, Field(description="PostgreSQL 15+ as a SQLAlchemy URL; empty: the embedded one")
+    ] = None
+    broker_url: Annotated[
+        SecretStr | None,
+        Field(description="Celery's broker: amqp:// (recommended) or redis://; empty: the embedded Valkey"),
+    ] = None
+    redis_url: Annotated[
+        SecretStr | None, Field(description="Redis or Valkey for caches; empty: the embedded Valkey")
+    ] = None
+    tenant: Annotated[str, Field(description="Tenant that commands act on", pattern=r"^[\w.:-]{1,64}$")] = (
+        "default"
+    )
+    digest_dir: Annotated[
+        Path | None, Field(description="Where the file channel writes; empty: digests under var")
+    ] = None
+    log_level: Annotated[str, Field(description="debug, info, warning or error")] = "info"
+    worker_processes: Annotated[int, Field(description="Celery worker processes", ge=1, le=256)] = 2
+    sweep_s: Annotated[
+        float, Field(description="How often beat looks for due work, in seconds", ge=1, le=3600)
+    ] = 60.0
+    retry_base_s: Annotated[
+        float, Field(description="Base of the dead letters' exponential backoff, in seconds", ge=0.1, le=3600)
+    ] = 60.0
+    lease_s: Annotated[
+        float,
+        Field(description="How long a worker may be silent before its work is taken over", ge=2, le=3600),
+    ] = 120.0
+    fetch_interval_s: Annotated[
+        float, Field(description="Default time between two fetches of a feed, in seconds", ge=60, le=604800)
+    ] = 900.0
+    host_interval_s: Annotated[
+        float, Field(description="Least time between two requests to one host, in seconds", ge=0, le=3600)
+    ] = 1.0
+    user_agent: Annotated[
+        str, Field(description="How fetches introduce themselves; name a way to reach you")
+    ] = "Svodka/0.1 (+https://example.org/svodka-bot)"
+    allow_private_addresses: Annotated[
+        bool, Field(description="Allow feeds on private, loopback and link-local addresses")
+    ] = False
+
+    @field_validator("log_level")
+    @classmethod
+    def known_level(cls, value: str) -> str:
+        """Return the level in lower case. Raises ValueError for a level that does not exist."""
+        if value.lower() not in {"debug", "info", "warning", "error"}:
+            raise ValueError("must be debug, info, warning or error")
+        return value.lower()
+
+    @property
+    def digests(self) -> Path:
+        """The folder that the file channel writes to."""
+        return self.digest_dir or self.var / "digests"
+
+
+def load(**overrides: Any) -> Settings:
+    """Return the settings of this process. Raises UsageError that names each wrong variable, never its value."""
+    try:
+        return Settings(**{**_secrets_from_files(), **overrides})
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False)
+        )
+        raise UsageError(
+            f"wrong settings: {wrong}", remedy="README lists every setting and its range"
+        ) from None
+
+
+def child_environment(**values: str) -> dict[str, str]:
+    """Return this process's environment with ``values`` (settings by field name) set, for a child process."""
+    return {**os.environ, **{f"{PREFIX}{name.upper()}": value for name, value in values.items()}}
+
+
+def environment(name: str, default: str = "") -> str:
+    """Return a variable that is not a setting of ours, such as one that systemd or CI sets."""
+    return os.environ.get(name, default)
+
+
+def table() -> str:
+    """Return the settings as a Markdown table: variable, default, meaning."""
+    lines = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else str(field.default)
+        lines.append(
+            f"| `{PREFIX}{name.upper()}` | {f'`{default}`' if default else ''} | {field.description} |"
+        )
+    return "\n".join(lines)
+
+
+def _secrets_from_files() -> dict[str, str]:
+    return dict(_read_secrets())
+
+
+def _read_secrets() -> Iterator[tuple[str, str]]:
+    for name, field in Settings.model_fields.items():
+        variable = f"{PREFIX}{name.upper()}_FILE"
+        if "SecretStr" in str(field.annotation) and (path := os.environ.get(variable)):
+            try:
+                yield name, Path(path).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise UsageError(f"{variable}: cannot read {path}: {error.strerror}") from error
