@@ -20,8 +20,8 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
-    text,
 )
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -59,7 +59,7 @@ class Work:
     """
 
     state: Mapped[str] = mapped_column(server_default="due")
-    next_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    next_at: Mapped[datetime] = mapped_column(server_default=sql("now()"))
     lease_until: Mapped[datetime | None]
     lease_owner: Mapped[str | None]
     expiries: Mapped[int] = mapped_column(SmallInteger, server_default="0")
@@ -67,7 +67,7 @@ class Work:
 
 def polled(name: str) -> Index:
     """Return the partial index that sweeps of a `Work` table read."""
-    return Index(f"ix_{name}_polled", "next_at", postgresql_where=text("state IN ('due', 'leased')"))
+    return Index(f"ix_{name}_polled", "next_at", postgresql_where=sql("state IN ('due', 'leased')"))
 
 
 class Tenant(Work, Base):
@@ -80,9 +80,9 @@ class Tenant(Work, Base):
     __table_args__ = (polled("tenant"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
-    live: Mapped[bool] = mapped_column(server_default=text("true"))
+    live: Mapped[bool] = mapped_column(server_default=sql("true"))
     generation: Mapped[int] = mapped_column(server_default="0")
-    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    created_at: Mapped[datetime] = mapped_column(server_default=sql("now()"))
 
 
 def owned() -> Mapped[int]:
@@ -101,17 +101,17 @@ class Source(Work, Base):
     kind: Mapped[str]
     url: Mapped[str | None]
     family: Mapped[str]
-    polled: Mapped[bool] = mapped_column(server_default=text("false"))
+    polled: Mapped[bool] = mapped_column(server_default=sql("false"))
     interval_s: Mapped[float] = mapped_column(server_default="900")
     etag: Mapped[str | None]
     last_modified: Mapped[str | None]
-    cursor: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    profile: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    cursor: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    profile: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     failures: Mapped[int] = mapped_column(Integer, server_default="0")
     last_success_at: Mapped[datetime | None]
     last_error: Mapped[str | None]
     last_error_at: Mapped[datetime | None]
-    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    created_at: Mapped[datetime] = mapped_column(server_default=sql("now()"))
 
 
 class Post(Base):
@@ -121,7 +121,7 @@ class Post(Base):
     __table_args__ = (
         UniqueConstraint("source_id", "external_id"),
         Index("ix_post_tenant_id_at", "tenant_id", "at"),
-        Index("ix_post_unindexed", "tenant_id", "at", "id", postgresql_where=text("indexed_at IS NULL")),
+        Index("ix_post_unindexed", "tenant_id", "at", "id", postgresql_where=sql("indexed_at IS NULL")),
         Index("ix_post_story_id", "story_id"),
         Index("ix_post_stored", "tenant_id", "stored_at"),
     )
@@ -139,13 +139,13 @@ class Post(Base):
     author: Mapped[str | None]
     reply_to: Mapped[str | None]
     forwarded_from: Mapped[str | None]
-    links: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
-    flags: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    links: Mapped[list[Any]] = mapped_column(server_default=sql("'[]'"))
+    flags: Mapped[list[Any]] = mapped_column(server_default=sql("'[]'"))
     lang: Mapped[str | None]
     sha256: Mapped[str]
     exact: Mapped[str | None]
     sketch: Mapped[bytes | None]
-    sentences: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    sentences: Mapped[list[Any]] = mapped_column(server_default=sql("'[]'"))
     duplicate_of: Mapped[int | None] = mapped_column(ForeignKey("post.id", ondelete="SET NULL"))
     boilerplate: Mapped[str | None]
     story_id: Mapped[int | None] = mapped_column(ForeignKey("story.id", ondelete="SET NULL"))
@@ -204,12 +204,13 @@ class Subscriber(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[int] = owned()
     name: Mapped[str]
-    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    created_at: Mapped[datetime] = mapped_column(server_default=sql("now()"))
 
 
 class Subscription(Base):
-    """What a subscriber gets, when and where. Windows tile time from ``starts_at``; all before ``covered_until``
-    have their run.
+    """What a subscriber gets, when and where.
+
+    Windows tile time from ``starts_at``; all before ``covered_until`` have their run.
     """
 
     __tablename__ = "subscription"
@@ -226,12 +227,12 @@ class Subscription(Base):
     cron: Mapped[str | None]
     period_s: Mapped[float | None]
     catch_up: Mapped[str] = mapped_column(server_default="each")
-    sources: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
-    channels: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
-    settings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    sources: Mapped[list[Any]] = mapped_column(server_default=sql("'[]'"))
+    channels: Mapped[list[Any]] = mapped_column(server_default=sql("'[]'"))
+    settings: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     starts_at: Mapped[datetime]
     covered_until: Mapped[datetime]
-    paused: Mapped[bool] = mapped_column(server_default=text("false"))
+    paused: Mapped[bool] = mapped_column(server_default=sql("false"))
 
 
 class Run(Work, Base):
@@ -249,7 +250,7 @@ class Run(Work, Base):
     domain: Mapped[str]
     window_start: Mapped[datetime]
     window_end: Mapped[datetime]
-    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    created_at: Mapped[datetime] = mapped_column(server_default=sql("now()"))
     ended_at: Mapped[datetime | None]
     decision: Mapped[str | None]
     why: Mapped[str | None]
@@ -277,7 +278,7 @@ class Artifact(Base):
     sha256: Mapped[str] = mapped_column(primary_key=True)
     body: Mapped[bytes]
     bytes: Mapped[int] = mapped_column(Integer)
-    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    created_at: Mapped[datetime] = mapped_column(server_default=sql("now()"))
 
 
 class Claim(Base):
@@ -336,9 +337,9 @@ class DeadLetter(Base):
             "task",
             "row_id",
             unique=True,
-            postgresql_where=text("state IN ('scheduled', 'replaying', 'permanent')"),
+            postgresql_where=sql("state IN ('scheduled', 'replaying', 'permanent')"),
         ),
-        Index("ix_dead_letter_due", "next_at", postgresql_where=text("state = 'scheduled'")),
+        Index("ix_dead_letter_due", "next_at", postgresql_where=sql("state = 'scheduled'")),
         Index("ix_dead_letter_fingerprint", "fingerprint"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -355,4 +356,4 @@ class DeadLetter(Base):
     next_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-    history: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    history: Mapped[list[Any]] = mapped_column(server_default=sql("'[]'"))

@@ -1,0 +1,350 @@
+"""Runs: what a run is made from, its checkpoints, its end, and its manifest.
+
+claim ─▶ brief (a frozen window) ─▶ journal: one artifact a step ─▶ finish: claims, fates, deliveries, one commit
+"""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+
+import msgspec
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from domains.digest import Briefing, Digest, Sentence, StoryFacts
+from domains.errors import NotFound
+from domains.ports import Clock
+from domains.post import Post
+from domains.window import Window
+from services import archive, post, work
+from services.database import Database
+from services.schema import Claim, Delivery, Fate, Run, RunStep, Source, Subscription
+from services.subscription import read_settings
+
+T = TypeVar("T")
+TOLD_WINDOW: Final = timedelta(days=7)
+TOLD_SENTENCES: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a run ends with, for `finish`. ``bodies`` are the rendered forms kept as artifacts, by name."""
+
+    digest: Digest
+    decision: str
+    why: str
+    digest_json: bytes
+
+
+class RunJournal:
+    """A run's checkpoints in Postgres: a step that stands there is read, not computed; each one extends the lease."""
+
+    def __init__(self, database: Database, clock: Clock, lease: work.Lease, lease_s: float) -> None:
+        self._database, self._clock, self._lease, self._lease_s = database, clock, lease, lease_s
+        with database.transaction() as session:
+            rows = session.execute(
+                select(RunStep.name, RunStep.sha256, RunStep.seq).where(RunStep.run_id == lease.id)
+            ).all()
+        self._known = {row.name: row.sha256 for row in rows}
+        self._next = itertools.count(1 + max((row.seq for row in rows), default=0))
+
+    def step(self, name: str, kind: type[T], compute: Callable[[], T]) -> T:
+        """Return the step's recorded result, or compute it and record it before anything else happens."""
+        if name in self._known:
+            with self._database.transaction() as session:
+                return msgspec.json.decode(archive.get(session, self._known[name]), type=kind)
+        began = self._clock.now()
+        body = msgspec.json.encode(compute())
+        now = self._clock.now()
+        with self._database.transaction() as session:
+            work.extend(session, self._lease, now=now, lease_s=self._lease_s)
+            sha256 = archive.put(session, body)
+            elapsed_ms = int((now - began).total_seconds() * 1000)
+            session.execute(
+                insert(RunStep).values(
+                    run_id=self._lease.id,
+                    name=name,
+                    seq=next(self._next),
+                    sha256=sha256,
+                    at=now,
+                    elapsed_ms=elapsed_ms,
+                )
+            )
+        self._known[name] = sha256
+        # What goes on is what was recorded, so that a resumed run and an unbroken one see the same value.
+        return msgspec.json.decode(body, type=kind)
+
+
+class MemoryJournal:
+    """Checkpoints that are computed afresh and kept in memory; replays run on it."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, bytes] = {}
+
+    def step(self, name: str, kind: type[T], compute: Callable[[], T]) -> T:
+        """Return the step's result as it would be read back from an artifact."""
+        if name not in self.steps:
+            self.steps[name] = msgspec.json.encode(compute())
+        return msgspec.json.decode(self.steps[name], type=kind)
+
+
+def window_of(session: Session, run_id: int) -> tuple[Window, int]:
+    """Return a run's window and its tenant. Raises NotFound."""
+    run = get(session, run_id)
+    return Window(run.window_start, run.window_end), run.tenant_id
+
+
+def get(session: Session, run_id: int) -> Run:
+    """Return the run's row. Raises NotFound."""
+    run = session.get(Run, run_id)
+    if run is None:
+        raise NotFound(f"no run {run_id}", remedy="see `svodka digest list`")
+    return run
+
+
+def brief(session: Session, run_id: int) -> Briefing:
+    """Return all that a run is made from: the closed window's posts and stories, frozen as they are now."""
+    run = get(session, run_id)
+    row = session.get_one(Subscription, run.subscription_id)
+    window = Window(run.window_start, run.window_end)
+    posts = post.window_posts(session, run.tenant_id, row.id, window, row.starts_at, row.sources)
+    return Briefing(
+        window=window,
+        zone=row.zone,
+        subscription=row.name,
+        posts=tuple(posts),
+        stories=_stories(session, row.id, posts, window),
+        settings=read_settings(row.settings),
+        repeats=post.repeats(session, posts, window.end),
+    )
+
+
+def finish(session: Session, lease: work.Lease, decided: Decided, *, now: datetime) -> None:
+    """End the run: claims, fates and deliveries with the run's state, all or nothing.
+
+    Raises LeaseLostError when another worker has taken the run over; then nothing is written.
+    """
+    run = get(session, lease.id)
+    digest = decided.digest
+    held = decided.decision == "hold"
+    work.settle(
+        session,
+        lease,
+        "held" if held else "done",
+        ended_at=now,
+        decision=decided.decision,
+        why=decided.why,
+        rung=digest.rung,
+        score=digest.score,
+        digest_sha256=archive.put(session, decided.digest_json),
+    )
+    # A held run that was replayed writes its ledger anew.
+    session.execute(delete(Claim).where(Claim.run_id == run.id))
+    session.execute(delete(Fate).where(Fate.run_id == run.id))
+    fates = [
+        {"run_id": run.id, "post_id": shown, "reason": None, "of_id": None, "detail": ""}
+        for shown in digest.shown
+    ]
+    fates += [
+        {
+            "run_id": run.id,
+            "post_id": drop.post,
+            "reason": drop.reason,
+            "of_id": drop.of,
+            "detail": drop.detail,
+        }
+        for drop in digest.drops
+    ]
+    if fates:
+        session.execute(insert(Fate), fates)
+    claims = _claims(run.id, digest)
+    if claims:
+        session.execute(insert(Claim), claims)
+    if not held:
+        _post_deliveries(session, run, now)
+
+
+def manifest(session: Session, run_id: int) -> dict[str, Any]:
+    """Return the run's manifest, assembled from its rows: references, hashes, configuration; never bodies."""
+    run = get(session, run_id)
+    row = session.get_one(Subscription, run.subscription_id)
+    steps = session.scalars(select(RunStep).where(RunStep.run_id == run_id).order_by(RunStep.seq)).all()
+    deliveries = session.scalars(
+        select(Delivery).where(Delivery.run_id == run_id).order_by(Delivery.id)
+    ).all()
+    fates = session.execute(
+        select(func.coalesce(Fate.reason, "shown"), func.count())
+        .where(Fate.run_id == run_id)
+        .group_by(Fate.reason)
+    )
+    return {
+        "version": 1,
+        "run": run.id,
+        "domain": run.domain,
+        "subscription": row.name,
+        "window": {
+            "start": run.window_start.isoformat(),
+            "end": run.window_end.isoformat(),
+            "zone": row.zone,
+        },
+        "state": run.state,
+        "decision": run.decision,
+        "why": run.why,
+        "rung": run.rung,
+        "score": run.score,
+        "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+        "settings": asdict(read_settings(row.settings)),
+        "steps": [
+            {"name": s.name, "sha256": s.sha256, "at": s.at.isoformat(), "elapsed_ms": s.elapsed_ms}
+            for s in steps
+        ],
+        "digest_sha256": run.digest_sha256,
+        "posts": dict(sorted((str(reason), count) for reason, count in fates)),
+        "claims": session.scalar(select(func.count()).where(Claim.run_id == run_id)),
+        "deliveries": [
+            {"channel": d.channel, "target": d.target, "state": d.state, "receipt": d.receipt}
+            for d in deliveries
+        ],
+    }
+
+
+def recorded(session: Session, run_id: int, name: str, kind: type[T]) -> T:
+    """Return a run's recorded step. Raises NotFound when the run has not got that far."""
+    sha256 = session.scalar(select(RunStep.sha256).where(RunStep.run_id == run_id, RunStep.name == name))
+    if sha256 is None:
+        get(session, run_id)
+        raise NotFound(f"run {run_id} has no step {name!r} yet")
+    return msgspec.json.decode(archive.get(session, sha256), type=kind)
+
+
+def listing(session: Session, tenant_id: int, limit: int = 50) -> list[tuple[Run, str]]:
+    """Return the newest runs with their subscription's name."""
+    query = (
+        select(Run, Subscription.name)
+        .join(Subscription, Subscription.id == Run.subscription_id)
+        .where(Run.tenant_id == tenant_id)
+        .order_by(Run.window_end.desc(), Run.id.desc())
+        .limit(limit)
+    )
+    return [(run, name) for run, name in session.execute(query)]
+
+
+def why(session: Session, post_id: int) -> list[dict[str, Any]]:
+    """Return what each run did with a post, newest first; ``of`` is named."""
+    rows = session.execute(
+        select(Fate, Run.window_start, Run.window_end, Subscription.name)
+        .join(Run, Run.id == Fate.run_id)
+        .join(Subscription, Subscription.id == Run.subscription_id)
+        .where(Fate.post_id == post_id)
+        .order_by(Run.window_end.desc())
+    )
+    return [
+        {
+            "run": fate.run_id,
+            "subscription": name,
+            "window": [start.isoformat(), end.isoformat()],
+            "reason": fate.reason or "shown",
+            "of": _name_of(session, fate),
+            "detail": fate.detail,
+        }
+        for fate, start, end, name in rows
+    ]
+
+
+def _stories(
+    session: Session, subscription_id: int, posts: Sequence[Post], window: Window
+) -> tuple[StoryFacts, ...]:
+    members: dict[int, list[int]] = defaultdict(list)
+    for one in posts:
+        if one.story is not None:
+            members[one.story].append(one.id)
+    rows = post.story_rows(session, list(members))
+    told = _told(session, subscription_id, list(members), window)
+    return tuple(
+        StoryFacts(
+            id=story,
+            title=rows[story].title,
+            first_at=rows[story].first_at,
+            last_at=rows[story].last_at,
+            posts=tuple(ids),
+            told=tuple(sentence for sentence, _ in told.get(story, [])),
+            last_told_at=told[story][0][1] if story in told else None,
+        )
+        for story, ids in sorted(members.items())
+    )
+
+
+def _told(
+    session: Session, subscription_id: int, stories: list[int], window: Window
+) -> dict[int, list[tuple[str, datetime]]]:
+    query = (
+        select(Claim.story_id, Claim.sentence, Run.window_end)
+        .join(Run, Run.id == Claim.run_id)
+        .where(
+            Run.subscription_id == subscription_id,
+            Run.window_end <= window.start,
+            Run.window_end > window.start - TOLD_WINDOW,
+            Run.state == "done",
+            Claim.story_id.in_(stories),
+        )
+        .order_by(Run.window_end.desc(), Claim.id)
+    )
+    told: dict[int, list[tuple[str, datetime]]] = defaultdict(list)
+    for story, sentence, at in session.execute(query):
+        if len(told[story]) < TOLD_SENTENCES:
+            told[story].append((sentence, at))
+    return told
+
+
+def _claims(run_id: int, digest: Digest) -> list[dict[str, Any]]:
+    versions = {one.id: one.version for one in digest.posts}
+
+    def rows(story: int, place: str, sentence: Sentence) -> list[dict[str, Any]]:
+        return [
+            {
+                "run_id": run_id,
+                "story_id": story,
+                "place": place,
+                "sentence": sentence.text,
+                "post_id": cited.post,
+                "post_version": versions.get(cited.post, 1),
+                "start": cited.span[0],
+                "end": cited.span[1],
+            }
+            for cited in sentence.citations
+        ]
+
+    claims: list[dict[str, Any]] = []
+    for number, story in enumerate(digest.stories):
+        claims += rows(story.story, f"stories[{number}].headline", story.headline)
+        for index, sentence in enumerate(story.sentences):
+            claims += rows(story.story, f"stories[{number}].sentences[{index}]", sentence)
+    return claims
+
+
+def _post_deliveries(session: Session, run: Run, now: datetime) -> None:
+    row = session.get_one(Subscription, run.subscription_id)
+    for channel, target in row.channels:
+        session.execute(
+            upsert(Delivery)
+            .values(tenant_id=run.tenant_id, run_id=run.id, channel=channel, target=target, next_at=now)
+            .on_conflict_do_nothing()
+        )
+
+
+def _name_of(session: Session, fate: Fate) -> str | None:
+    if fate.of_id is None:
+        return None
+    if fate.reason == "duplicate":
+        found = session.execute(
+            select(Source.name, post.Post.external_id)
+            .join(Source, Source.id == post.Post.source_id)
+            .where(post.Post.id == fate.of_id)
+        ).one_or_none()
+        return f"{found[0]}/{found[1]}" if found else None
+    story = post.story_rows(session, [fate.of_id]).get(fate.of_id)
+    return f"story {fate.of_id}: {story.title}" if story else f"story {fate.of_id}"

@@ -1,0 +1,158 @@
+"""Subscribers, subscriptions, and the windows that close for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from domains.digest import Settings
+from domains.errors import NotFound, UsageError
+from domains.window import CatchUp, Schedule, Window, closed_windows
+from services.schema import Run, Subscriber, Subscription, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody asks for. ``channels`` are (channel, target) pairs."""
+
+    name: str
+    schedule: Schedule
+    starts_at: datetime
+    subscriber: str = "me"
+    domain: str = "digest"
+    catch_up: CatchUp = "each"
+    sources: tuple[str, ...] = ()
+    channels: tuple[tuple[str, str], ...] = (("file", ""),)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def tenant(session: Session, name: str, *, live: bool = True) -> int:
+    """Return the tenant's row, made if it is not there."""
+    session.execute(insert(Tenant).values(name=name, live=live).on_conflict_do_nothing())
+    return session.execute(select(Tenant.id).where(Tenant.name == name)).scalar_one()
+
+
+def subscribe(session: Session, tenant_id: int, wish: Wish, known_channels: Sequence[str]) -> int:
+    """Write a subscription and return its row. Raises UsageError for a wish that cannot be met."""
+    for channel, _ in wish.channels:
+        if channel not in known_channels:
+            raise UsageError(f"unknown channel {channel!r}", remedy=f"one of: {', '.join(known_channels)}")
+    read_settings(wish.settings)
+    taken = session.scalar(
+        select(Subscription.id).where(Subscription.tenant_id == tenant_id, Subscription.name == wish.name)
+    )
+    if taken is not None:
+        raise UsageError(f"there is a subscription {wish.name!r} already", remedy="choose another --name")
+    session.execute(
+        insert(Subscriber).values(tenant_id=tenant_id, name=wish.subscriber).on_conflict_do_nothing()
+    )
+    subscriber = session.execute(
+        select(Subscriber.id).where(Subscriber.tenant_id == tenant_id, Subscriber.name == wish.subscriber)
+    ).scalar_one()
+    row = Subscription(
+        tenant_id=tenant_id,
+        subscriber_id=subscriber,
+        name=wish.name,
+        domain=wish.domain,
+        zone=wish.schedule.zone,
+        cron=wish.schedule.cron,
+        period_s=wish.schedule.period.total_seconds() if wish.schedule.period else None,
+        catch_up=wish.catch_up,
+        sources=list(wish.sources),
+        channels=[list(pair) for pair in wish.channels],
+        settings=wish.settings,
+        starts_at=wish.starts_at,
+        covered_until=wish.starts_at,
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def find(session: Session, tenant_id: int, name: str) -> Subscription:
+    """Return a subscription by name. Raises NotFound."""
+    row = session.scalar(
+        select(Subscription).where(Subscription.tenant_id == tenant_id, Subscription.name == name)
+    )
+    if row is None:
+        raise NotFound(f"no subscription {name!r}", remedy="make one with `svodka subscribe`")
+    return row
+
+
+def close_windows(
+    session: Session, now: datetime, *, tenant_id: int | None = None, limit: int = 500
+) -> list[int]:
+    """Insert the runs of every window that has closed and return their rows.
+
+    Sweeps look at live tenants; a backtest names its own. A subscription that another beat is just closing is skipped.
+    """
+    query = select(Subscription).where(Subscription.covered_until < now, ~Subscription.paused)
+    if tenant_id is None:
+        query = query.where(Subscription.tenant_id.in_(select(Tenant.id).where(Tenant.live)))
+    else:
+        query = query.where(Subscription.tenant_id == tenant_id)
+    runs: list[int] = []
+    for row in session.scalars(
+        query.order_by(Subscription.covered_until).limit(limit).with_for_update(skip_locked=True)
+    ):
+        runs += _close(session, row, closed_windows(schedule_of(row), row.covered_until, now, _catch_up(row)))
+    return runs
+
+
+def close_until(session: Session, row: Subscription, until: datetime) -> list[int]:
+    """Insert one run that ends the subscription's open window now, at ``until``; windows go on tiling from there."""
+    if until <= row.covered_until:
+        raise UsageError(
+            f"everything until {row.covered_until:%Y-%m-%d %H:%M} UTC has its digest already",
+            remedy="see `svodka digest list`",
+        )
+    return _close(session, row, [Window(row.covered_until, until)])
+
+
+def schedule_of(row: Subscription) -> Schedule:
+    """Return the subscription's schedule as a value."""
+    period = timedelta(seconds=row.period_s) if row.period_s else None
+    return Schedule(zone=row.zone, cron=row.cron, period=period, anchor=row.starts_at if period else None)
+
+
+def read_settings(values: dict[str, Any]) -> Settings:
+    """Return the digest settings that ``values`` set. Raises UsageError that names the setting."""
+    unknown = set(values) - set(Settings.__dataclass_fields__)
+    if unknown:
+        known = ", ".join(Settings.__dataclass_fields__)
+        raise UsageError(f"unknown setting {min(unknown)!r}", remedy=f"one of: {known}")
+    try:
+        return msgspec.convert(values, Settings)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"wrong digest settings: {error}") from error
+
+
+def _close(session: Session, row: Subscription, windows: Sequence[Window]) -> list[int]:
+    ids: list[int] = []
+    for window in windows:
+        query = (
+            insert(Run)
+            .values(
+                tenant_id=row.tenant_id,
+                subscription_id=row.id,
+                domain=row.domain,
+                window_start=window.start,
+                window_end=window.end,
+                next_at=window.end,
+            )
+            .on_conflict_do_nothing()
+            .returning(Run.id)
+        )
+        ids += session.scalars(query).all()
+        row.covered_until = window.end
+    session.flush()
+    return ids
+
+
+def _catch_up(row: Subscription) -> CatchUp:
+    return "one" if row.catch_up == "one" else "each"

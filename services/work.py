@@ -1,0 +1,123 @@
+"""Claims on rows that are work: a state, a lease, a next time (law 1).
+
+A worker claims a row with ``FOR UPDATE SKIP LOCKED`` and a lease; it keeps the lease alive by each checkpoint; what it
+writes at the end is fenced by its name on the lease, so a worker that slept through its lease can change nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy.orm import Session
+
+from domains.errors import SvodkaError
+from services.schema import Delivery, Run, Source, Tenant
+
+POISON_EXPIRIES: Final = 3
+Model = type[Run] | type[Source] | type[Tenant] | type[Delivery]
+
+
+class LeaseLostError(SvodkaError):
+    """Another worker has taken this work over; what was done since is not kept."""
+
+
+class PoisonError(SvodkaError):
+    """The workers that tried this work died; it is set aside so that the queue goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A row that is ours until ``until``; ``owner`` is this worker's name, new for each claim."""
+
+    model: Model
+    id: int
+    owner: str
+    until: datetime
+    expiries: int
+
+
+def claim(
+    session: Session, model: Model, row_id: int, *, owner: str, now: datetime, lease_s: float
+) -> Lease | None:
+    """Take the row if it is due or its lease has run out; None if there is nothing to take.
+
+    An expired lease is counted: after `POISON_EXPIRIES` of them the caller is expected to ask `is_poison`.
+    """
+    free = and_(model.state == "due", model.next_at <= now)
+    expired = and_(model.state == "leased", model.lease_until <= now)
+    row = session.execute(
+        select(model.id, model.state, model.expiries)
+        .where(model.id == row_id, or_(free, expired))
+        .with_for_update(skip_locked=True)
+    ).one_or_none()
+    if row is None:
+        return None
+    expiries = row.expiries + (row.state == "leased")
+    until = now + timedelta(seconds=lease_s)
+    session.execute(
+        update(model)
+        .where(model.id == row_id)
+        .values(state="leased", lease_until=until, lease_owner=owner, expiries=expiries)
+    )
+    return Lease(model, row_id, owner, until, expiries)
+
+
+def is_poison(lease: Lease) -> bool:
+    """Return whether so many workers died over this row that it must not be tried again by itself."""
+    return lease.expiries >= POISON_EXPIRIES
+
+
+def extend(session: Session, lease: Lease, *, now: datetime, lease_s: float) -> None:
+    """Keep the lease for another ``lease_s``. Raises LeaseLostError when it is no longer ours."""
+    _fenced(session, lease, lease_until=now + timedelta(seconds=lease_s))
+
+
+def settle(
+    session: Session, lease: Lease, state: str, *, next_at: datetime | None = None, **values: Any
+) -> None:
+    """Give the row up in ``state``. Raises LeaseLostError when the lease is no longer ours."""
+    if next_at is not None:
+        values["next_at"] = next_at
+    if state != "leased":
+        values |= {"lease_until": None, "lease_owner": None}
+    if state in {"done", "held"}:
+        values["expiries"] = 0
+    _fenced(session, lease, state=state, **values)
+
+
+def due(session: Session, model: Model, *, now: datetime, limit: int = 500) -> list[int]:
+    """Return the rows that are due, or whose lease has run out, oldest first. Dead backtests are not swept."""
+    free = and_(model.state == "due", model.next_at <= now)
+    expired = and_(model.state == "leased", model.lease_until <= now)
+    query = (
+        select(model.id).where(or_(free, expired), live(model)).order_by(model.next_at, model.id).limit(limit)
+    )
+    return list(session.scalars(query))
+
+
+def live(model: Model) -> ColumnElement[bool]:
+    """Return the condition that a row belongs to a live tenant, not to a backtest."""
+    key = Tenant.id if model is Tenant else model.tenant_id  # type: ignore[union-attr]  # all but Tenant have it
+    return key.in_(select(Tenant.id).where(Tenant.live))
+
+
+def revive(session: Session, model: Model, row_id: int, *, now: datetime) -> None:
+    """Make a dead, held or unknown row due again, its counted deaths forgiven."""
+    session.execute(
+        update(model)
+        .where(model.id == row_id, model.state.in_(("dead", "held", "unknown")))
+        .values(state="due", next_at=now, expiries=0, lease_until=None, lease_owner=None)
+    )
+
+
+def _fenced(session: Session, lease: Lease, **values: Any) -> None:
+    model = lease.model
+    done = session.execute(
+        update(model)
+        .where(model.id == lease.id, model.state == "leased", model.lease_owner == lease.owner)
+        .values(**values)
+        .returning(model.id)
+    ).one_or_none()
+    if done is None:
+        raise LeaseLostError(f"{model.__tablename__} {lease.id} was taken over by another worker")
