@@ -1,0 +1,1 @@
+"""The bundled example stream and the small program that builds it."""
