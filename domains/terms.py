@@ -9,27 +9,29 @@ from domains.ports import Language
 from domains.text import numbers, words
 
 # Words that carry no news, in the three languages first served. Lower case; lemmas and frequent forms.
-STOPWORDS: Final = frozenset(
-    # English
+_EN: Final = (
     "a about after all also an and any are as at be been before being between but by can could did do does during "
     "each for from get had has have he her here him his how i if in into is it its itself just let may me might "
     "more most my new no nor not now of off on one only onto or other our out over own per said same say says she "
     "should since so some such than that the their them then there these they this those through to too under "
     "until up upon us very was we were what when where which while who whom why will with within would you your "
-    # Russian
+)
+_RU: Final = (
     "а без более больше будет будут бы был была были было быть в вам вас ваш весь во вот все всего всех вы где да "
     "даже для до его ее её если есть еще ещё же за здесь и из или им иметь их к как какой ко когда которая которого "
     "которое который которые кто ли либо мне много мог могут мой мочь мы на над надо наш не него нее ней несколько "
     "нет ни них но ну о об один однако он она они оно от очень по под после потому почти при про раз с сам свой "
     "себя сейчас со стать так также такой там те тем то того тоже той только том тот ты тут у уж уже хотя чего чем "
     "через что чтобы чуть эта эти это этого этой этом этот эту я сообщать сообщить заявить рассказать сказать "
-    # Ukrainian
+)
+_UK: Final = (
     "або адже але без би був буде будуть була були було бути в вам вас ваш вже ви від він вона вони воно все всі "
     "всіх де для до є ж за завдяки зі з із і й її їм їх інший й його коли котрий крім лише ми мій могти можна на "
     "навіть над нам нас наш не неї ні ніж об один однак про при під після по поки та так також такий там те ти "
     "тільки то тобто того той тому тут у уже хоча хто це цей ця ці цього цьому цю час чи через що щоб щодо як яка "
-    "яке який які якщо я повідомити повідомляти заявити розповісти сказати".split()
+    "яке який які якщо я повідомити повідомляти заявити розповісти сказати"
 )
+STOPWORDS: Final = frozenset(f"{_EN} {_RU} {_UK}".split())
 
 # A sentence that adds less than this share of its terms to an earlier one says nothing new ...
 NEW_SHARE: Final = 0.25
