@@ -81,7 +81,8 @@ class Channel(Protocol):
     idempotent: bool
 
     def send(self, parcel: Parcel, target: str) -> Receipt:
-        """Hand over ``parcel`` to ``target``. Raises Unavailable when it may work later, Refused when never."""
+        """Hand over ``parcel`` to ``target``. Raises Unavailable when it certainly was not taken but
+        may be later, Refused when it never will be; anything else leaves it unknown whether it was taken."""
         ...
 
 

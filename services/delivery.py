@@ -2,16 +2,21 @@
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domains.digest import Digest
+from domains.errors import Refused, Unavailable
 from domains.ports import Receipt
 from services import archive, run, work
 from services.schema import Delivery
+
+
+# What a channel raises when it certainly did not take the parcel, so that another try cannot double it.
+NOT_TAKEN: Final = (Unavailable, Refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,13 @@ def unknown(session: Session, lease: work.Lease) -> None:
 def not_sent(session: Session, lease: work.Lease) -> None:
     """Note that the channel certainly did not take it, so that a retry is safe."""
     session.get_one(Delivery, lease.id).sending_at = None
+
+
+def waiting(session: Session, run_id: int) -> list[int]:
+    """Return the rows of a run's deliveries that are to be sent."""
+    return list(
+        session.scalars(select(Delivery.id).where(Delivery.run_id == run_id, Delivery.state == "due"))
+    )
 
 
 def of_run(session: Session, run_id: int) -> list[dict[str, Any]]:

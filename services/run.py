@@ -23,6 +23,7 @@ from domains.window import Window
 from services import archive, post, work
 from services.database import Database
 from services.schema import Claim, Delivery, Fate, Run, RunStep, Source, Subscription
+from services.schema import Post as PostRow
 from services.subscription import read_settings
 
 T = TypeVar("T")
@@ -233,6 +234,16 @@ def listing(session: Session, tenant_id: int, limit: int = 50) -> list[tuple[Run
     return [(run, name) for run, name in session.execute(query)]
 
 
+def due_of(session: Session, tenant_id: int, *, now: datetime) -> list[int]:
+    """Return a tenant's runs that are due, by window."""
+    query = (
+        select(Run.id)
+        .where(Run.tenant_id == tenant_id, Run.state == "due", Run.next_at <= now)
+        .order_by(Run.window_end, Run.id)
+    )
+    return list(session.scalars(query))
+
+
 def why(session: Session, post_id: int) -> list[dict[str, Any]]:
     """Return what each run did with a post, newest first; ``of`` is named."""
     rows = session.execute(
@@ -341,9 +352,9 @@ def _name_of(session: Session, fate: Fate) -> str | None:
         return None
     if fate.reason == "duplicate":
         found = session.execute(
-            select(Source.name, post.Post.external_id)
-            .join(Source, Source.id == post.Post.source_id)
-            .where(post.Post.id == fate.of_id)
+            select(Source.name, PostRow.external_id)
+            .join(Source, Source.id == PostRow.source_id)
+            .where(PostRow.id == fate.of_id)
         ).one_or_none()
         return f"{found[0]}/{found[1]}" if found else None
     story = post.story_rows(session, [fate.of_id]).get(fate.of_id)

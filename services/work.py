@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from domains.errors import SvodkaError
-from services.schema import Delivery, Run, Source, Tenant
+from services.schema import Delivery, Post, Run, Source, Tenant
 
 POISON_EXPIRIES: Final = 3
 Model = type[Run] | type[Source] | type[Tenant] | type[Delivery]
@@ -100,6 +100,13 @@ def live(model: Model) -> ColumnElement[bool]:
     """Return the condition that a row belongs to a live tenant, not to a backtest."""
     key = Tenant.id if model is Tenant else model.tenant_id  # type: ignore[union-attr]  # all but Tenant have it
     return key.in_(select(Tenant.id).where(Tenant.live))
+
+
+def wake_indexing(session: Session, *, now: datetime, tenant_id: int | None = None) -> None:
+    """Make indexing due for the tenants (or the one) that have posts to be analysed and nobody at it."""
+    waiting = exists().where(Post.tenant_id == Tenant.id, Post.indexed_at.is_(None))
+    query = update(Tenant).where(Tenant.state == "done", waiting).values(state="due", next_at=now)
+    session.execute(query if tenant_id is None else query.where(Tenant.id == tenant_id))
 
 
 def revive(session: Session, model: Model, row_id: int, *, now: datetime) -> None:
