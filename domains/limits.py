@@ -32,6 +32,7 @@ STORY_WINDOW: Final = timedelta(days=3)
 COOLDOWN: Final = timedelta(days=3)
 FEED_BYTES: Final = 10 * 1024 * 1024
 FEED_S: Final = 30.0
+FILE_BYTES: Final = 4 * 1024**3
 REDIRECTS: Final = 5
 TELEGRAM_CHARS: Final = 4_096
 DIGEST_LEASE_S: Final = 120.0
