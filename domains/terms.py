@@ -90,15 +90,24 @@ def repeats(new: frozenset[str], old: frozenset[str]) -> bool:
     return added < NEW_SHARE or shared / len(new | old) >= SAME_JACCARD
 
 
-def is_news(sentence: str, told: tuple[str, ...]) -> bool:
-    """Return whether ``sentence`` says something that the sentences ``told`` did not.
+class Told:
+    """What earlier digests already said of a story, ready to be asked many times."""
 
-    A number that was not told is news even in familiar words ("7 injured" after "5 injured").
-    """
-    known_numbers = frozenset[str]().union(*(numbers(text) for text in told))
-    if numbers(sentence) - known_numbers:
-        return True
-    new = stems(sentence)
-    known = [stems(text) for text in told]
-    together = frozenset[str]().union(*known)
-    return not any(repeats(new, old) for old in known) and len(new - together) / max(len(new), 1) >= NEW_SHARE
+    def __init__(self, sentences: tuple[str, ...]) -> None:
+        self._numbers = frozenset[str]().union(*(numbers(text) for text in sentences))
+        self._stems = tuple(stems(text) for text in sentences)
+        self._together = frozenset[str]().union(*self._stems)
+
+    def __bool__(self) -> bool:
+        return bool(self._stems)
+
+    def is_news(self, sentence: str) -> bool:
+        """Return whether ``sentence`` says something that was not told.
+
+        A number that was not told is news even in familiar words ("7 injured" after "5 injured").
+        """
+        if numbers(sentence) - self._numbers:
+            return True
+        new = stems(sentence)
+        unfamiliar = len(new - self._together) / max(len(new), 1)
+        return unfamiliar >= NEW_SHARE and not any(repeats(new, old) for old in self._stems)

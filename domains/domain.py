@@ -1,0 +1,52 @@
+"""A domain as a value: what makes a digest, a trend card or an answer its own, handed to the one loop."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from domains import limits, verify
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a domain may read and try. ``correct_below`` is a score in [0, 1]."""
+
+    documents: int
+    graph_depth: int
+    corrections: int = limits.CORRECT_ATTEMPTS
+    candidates: int = limits.RANK_CANDIDATES
+    correct_below: float = limits.CORRECT_BELOW_SCORE
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """When a result is held back: a verified score under ``hold_below``, or nothing left of what was planned."""
+
+    hold_below: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """An instruction to a model, by purpose and version. The extractive rung needs none."""
+
+    purpose: str
+    version: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """What the loop is run with."""
+
+    name: str
+    limits: Limits
+    checks: tuple[verify.Rule, ...]
+    gate: Gate
+    prompts: tuple[Prompt, ...] = ()
+
+
+DIGEST: Final = Domain(
+    name="digest",
+    limits=Limits(documents=limits.DIGEST_DOCUMENTS, graph_depth=limits.DIGEST_GRAPH_DEPTH),
+    checks=verify.RULES,
+    gate=Gate(hold_below=0.3),
+)

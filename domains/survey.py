@@ -1,0 +1,224 @@
+"""A window as a planner sees it: which posts can be read at all, what kind each source is, how much each story weighs.
+
+Pure facts: nothing here chooses. Posts come out in the order (at, id), whatever order they came in.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import log2
+from statistics import median
+from typing import Final, Literal
+
+from domains.digest import Briefing, Drop, StoryFacts
+from domains.fitness import quotable
+from domains.post import Post
+from domains.terms import Told
+from domains.text import numbers
+from domains.window import Window
+
+Kind = Literal["channel", "chat", "shop"]
+
+# A source is a chat when several people write in it and answer each other, or when many write briefly.
+_CHAT_AUTHORS: Final = 3
+_CHAT_REPLIES: Final = 0.15
+_CHAT_CROWD: Final = 5
+_CHAT_CHARS: Final = 160
+# A source is a shop when this share of its posts names a price and offers to sell.
+_SHOP_SHARE: Final = 0.5
+_PRICE: Final = re.compile(
+    r"(?i)\d[\d  .,]*\s?(?:₽|₴|€|\$|zł|грн|руб|тг\b|uah|rub|usd|eur)|[$€£]\s?\d|(?:цена|ціна|price)\s*:"
+)
+_OFFER: Final = re.compile(
+    r"(?i)артикул|в наличии|є в наявності|in stock|доставк|замов|заказ|купит|order|розмір|размер|знижк|скидк"
+)
+
+# Weights of a story's importance, in the order of what a reader misses most: independent publishers first.
+_FAMILIES: Final = 3.0
+_POSTS: Final = 1.0
+_ANSWERS: Final = 0.7
+_RECENCY: Final = 0.8
+_GROWTH: Final = 0.5
+_SUBSTANCE: Final = 1.0
+_SUBSTANTIAL_CHARS: Final = 500
+# So many sentences that were not told before make a told story news, wherever they stand.
+_NEWS_SENTENCES: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class StorySurvey:
+    """A story's facts in this window.
+
+    ``members`` are its posts here, ``readable`` those that may be quoted (representatives, no advertisements, in the
+    subscriber's languages), both by time. ``families`` and ``sources`` count over members that are no
+    advertisements. ``kind`` is that of most readable posts. ``news`` is whether it says what was not told before
+    (always true for a story never told).
+    """
+
+    facts: StoryFacts
+    members: tuple[Post, ...]
+    readable: tuple[Post, ...]
+    families: int
+    sources: int
+    answers: int
+    kind: Kind
+    news: bool
+    importance: float
+
+    @property
+    def id(self) -> int:
+        """The story's row."""
+        return self.facts.id
+
+    @property
+    def continuing(self) -> bool:
+        """Whether an earlier digest of this subscription told it."""
+        return bool(self.facts.told)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All of it. ``unread`` are the posts that cannot be read, with their fate; ``stories`` come by importance."""
+
+    posts: dict[int, Post]
+    unread: dict[int, Drop]
+    kinds: dict[str, Kind]
+    stories: tuple[StorySurvey, ...]
+
+    @property
+    def by_story(self) -> dict[int, StorySurvey]:
+        """The stories by row."""
+        return {story.id: story for story in self.stories}
+
+
+def survey(briefing: Briefing) -> Survey:
+    """Return the facts of a window."""
+    posts = {post.id: post for post in sorted(briefing.posts, key=lambda post: (post.at, post.id))}
+    unread = _unread(posts, briefing.settings.languages)
+    kinds = source_kinds(posts.values())
+    place = {row: number for number, row in enumerate(posts)}
+    stories: list[StorySurvey] = []
+    taken: set[int] = set()
+    for facts in sorted(briefing.stories, key=lambda facts: facts.id):
+        rows = sorted({row for row in facts.posts if row in posts} - taken, key=place.__getitem__)
+        taken.update(rows)
+        if rows:
+            members = tuple(posts[row] for row in rows)
+            stories.append(_story(facts, members, unread, kinds, briefing.window))
+    stories.sort(key=lambda story: (-story.importance, story.facts.first_at, story.id))
+    return Survey(posts, unread, kinds, tuple(stories))
+
+
+def source_kinds(posts: Iterable[Post]) -> dict[str, Kind]:
+    """Return what each source is, judged by how it posts."""
+    by_source: dict[str, list[Post]] = defaultdict(list)
+    for post in posts:
+        by_source[post.source].append(post)
+    return {source: _kind(own) for source, own in sorted(by_source.items())}
+
+
+def _kind(posts: list[Post]) -> Kind:
+    authors = len({post.author for post in posts if post.author})
+    replies = sum(post.reply_to is not None for post in posts) / len(posts)
+    chars = median(len(post.text) for post in posts)
+    talk = authors >= _CHAT_AUTHORS and replies >= _CHAT_REPLIES
+    crowd = authors >= _CHAT_CROWD and chars < _CHAT_CHARS
+    if talk or crowd:
+        return "chat"
+    offers = sum(bool(_PRICE.search(post.text) and _OFFER.search(post.text)) for post in posts)
+    return "shop" if offers / len(posts) >= _SHOP_SHARE else "channel"
+
+
+def _unread(posts: dict[int, Post], languages: tuple[str, ...]) -> dict[int, Drop]:
+    """Return the fate of each post that cannot be read: one readable post stands for its repeats."""
+    unread: dict[int, Drop] = {}
+    groups: dict[int, list[Post]] = defaultdict(list)
+    for post in posts.values():
+        groups[_root(post, posts)].append(post)
+        if post.boilerplate is not None:
+            unread[post.id] = Drop(post.id, "boilerplate", detail=post.boilerplate)
+        elif languages and post.lang not in {*languages, "und"}:
+            unread[post.id] = Drop(post.id, "out_of_persona", detail=f"written in {post.lang}")
+    for root, group in groups.items():
+        # The representative itself when it can be read, else the earliest repeat that can.
+        fit = [post for post in group if post.id not in unread] or group
+        standing = root if any(post.id == root for post in fit) else fit[0].id
+        for post in group:
+            if post.id != standing:
+                unread[post.id] = Drop(
+                    post.id, "duplicate", of=standing, detail=f"repeats {posts[standing].ref}"
+                )
+    return unread
+
+
+def _root(post: Post, posts: dict[int, Post]) -> int:
+    """Return the row that ``post`` repeats in the end; a chain that runs in a circle ends at its smallest row."""
+    seen = [post.id]
+    while post.duplicate_of is not None and post.duplicate_of != post.id:
+        if post.duplicate_of in seen:
+            return min(seen[seen.index(post.duplicate_of) :])
+        seen.append(post.duplicate_of)
+        if post.duplicate_of not in posts:
+            break
+        post = posts[post.duplicate_of]
+    return seen[-1]
+
+
+def _story(
+    facts: StoryFacts,
+    members: tuple[Post, ...],
+    unread: dict[int, Drop],
+    kinds: dict[str, Kind],
+    window: Window,
+) -> StorySurvey:
+    readable = tuple(post for post in members if post.id not in unread)
+    telling = [post for post in members if post.boilerplate is None]
+    families = len({post.family for post in telling})
+    answers = sum(post.reply_to is not None for post in telling)
+    most = Counter(kinds[post.source] for post in readable or members)
+    return StorySurvey(
+        facts=facts,
+        members=members,
+        readable=readable,
+        families=families,
+        sources=len({post.source for post in telling}),
+        answers=answers,
+        kind=max(sorted(most), key=lambda kind: most[kind]),
+        news=_news(readable, facts.told),
+        importance=_importance(readable, len(telling), families, answers, window),
+    )
+
+
+def _importance(readable: tuple[Post, ...], posts: int, families: int, answers: int, window: Window) -> float:
+    """Return a story's weight, the same for every subscriber: publishers, posts, answers, recency, growth, substance."""
+    if not readable:
+        return 0.0
+    length = window.end - window.start
+    places = [max(0.0, (post.at - window.start) / length) for post in readable]
+    longest = max(readable, key=lambda post: (len(post.text), -post.id))
+    substance = min(1.0, len(longest.text) / _SUBSTANTIAL_CHARS) / 2 + (0.5 if numbers(longest.text) else 0.0)
+    return round(
+        _FAMILIES * log2(max(families, 1))
+        + _POSTS * log2(max(posts, 1))
+        + _ANSWERS * log2(1 + answers)
+        + _RECENCY * max(places)
+        + _GROWTH * sum(place >= 2 / 3 for place in places) / len(places)
+        + _SUBSTANCE * substance,
+        6,
+    )
+
+
+def _news(readable: tuple[Post, ...], told: tuple[str, ...]) -> bool:
+    """Return whether a post opens with what was not told, or the posts together hold two such sentences."""
+    known = Told(told)
+    if not known:
+        return True
+    found = 0
+    for post in readable:
+        for position, (span, _) in enumerate(quotable(post)):
+            if known.is_news(post.quote(span)):
+                found += 1
+                if position == 0 or found >= _NEWS_SENTENCES:
+                    return True
+    return False
