@@ -1,1 +1,47 @@
-"""The `svodka` command."""
+"""The `svodka` command: thin. Exit codes: 0 done, 1 failed, 2 not understood, 130 interrupted."""
+
+import os
+import sys
+from importlib.metadata import version
+
+import click
+
+from cli import backtest, digest, frame, letter, source, stack
+from domains.errors import SvodkaError
+
+
+@click.group(cls=frame.Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("svodka"), prog_name="svodka")
+@click.option(
+    "--json", "as_json", is_flag=True, expose_value=False, callback=frame.note_json, help="Print JSON."
+)
+def command() -> None:
+    """Digests of what people post, every sentence traceable to a post."""
+
+
+for _one in (
+    stack.demo, stack.up, stack.doctor, stack.migrate, source.source, digest.subscribe, digest.subscriptions,
+    digest.digest, digest.replay, digest.why, letter.dlq, backtest.backtest,
+):  # fmt: skip
+    command.add_command(_one)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in arguments
+    try:
+        code = command.main(arguments, prog_name="svodka", standalone_mode=False)
+        code = code if isinstance(code, int) else 0
+    except SvodkaError as error:
+        code = frame.fail(error, as_json)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:
+        # `svodka ... | head` is no error; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)

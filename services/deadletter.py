@@ -12,7 +12,7 @@ from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from domains import dlq
-from domains.errors import NotFound, UsageError
+from domains.errors import GateClosed, NotFound, UsageError
 from services.schema import DeadLetter, Run, RunStep
 from services.work import Lease, Model, PoisonError, revive, settle
 
@@ -48,7 +48,10 @@ def record(
     Raises LeaseLostError when the row has been taken over meanwhile: then the failure is the new owner's.
     """
     tenant_id = session.scalar(select(_tenant_column(job.model)).where(job.model.id == lease.id))
-    settle(session, lease, "dead")
+    if isinstance(error, GateClosed) and job.model is Run:
+        settle(session, lease, "held", decision="hold", why=str(error))
+    else:
+        settle(session, lease, "dead")
     kind = "poison" if isinstance(error, PoisonError) else dlq.kind_of(error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].name}:{frames[-1].line}" if frames else job.name
@@ -118,9 +121,8 @@ def replay(
 
 def discard(session: Session, letter_id: int, *, now: datetime, by: str) -> None:
     """Close the letter without trying again; its row stays dead. Raises NotFound or UsageError."""
-    letter = session.get(DeadLetter, letter_id, with_for_update=True)
-    if letter is None:
-        raise NotFound(f"no dead letter {letter_id}", remedy="see `svodka dlq list`")
+    letter = get(session, letter_id)
+    session.refresh(letter, with_for_update=True)
     if letter.state not in dlq.OPEN:
         raise UsageError(f"dead letter {letter_id} is {letter.state} already")
     letter.state, letter.next_at = "discarded", None
@@ -140,6 +142,19 @@ def settle_finished(session: Session, jobs: Sequence[Job], *, now: datetime) -> 
         ).all()
         finished += len(ids)
     return finished
+
+
+def get(session: Session, letter_id: int) -> DeadLetter:
+    """Return a letter. Raises NotFound."""
+    letter = session.get(DeadLetter, letter_id)
+    if letter is None:
+        raise NotFound(f"no dead letter {letter_id}", remedy="see `svodka dlq list`")
+    return letter
+
+
+def of_row(session: Session, task: str, row_id: int) -> DeadLetter | None:
+    """Return the row's open letter, if there is one."""
+    return session.scalar(_open(task, row_id))
 
 
 def letters(
@@ -183,4 +198,6 @@ def _tenant_column(model: Model) -> Any:
 def _clear_poisoned_steps(session: Session, run_id: int) -> None:
     held = session.scalar(select(Run.decision).where(Run.id == run_id))
     if held == "hold":
-        session.execute(delete(RunStep).where(RunStep.run_id == run_id, RunStep.name != "brief"))
+        session.execute(
+            delete(RunStep).where(RunStep.run_id == run_id, RunStep.name.not_in(("begin", "brief")))
+        )

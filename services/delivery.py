@@ -14,7 +14,6 @@ from domains.ports import Receipt
 from services import archive, run, work
 from services.schema import Delivery
 
-
 # What a channel raises when it certainly did not take the parcel, so that another try cannot double it.
 NOT_TAKEN: Final = (Unavailable, Refused)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from domains.text import clean_url, links, normalise
 from sqlalchemy import and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from domains import limits
 from domains import post as domain
 from domains.errors import NotFound
+from domains.text import clean_url, links, normalise
 from domains.window import Window
 from services.schema import Fate, Media, Post, PostVersion, Run, Source, Story
 
@@ -83,7 +83,7 @@ def window_posts(
     )
     inside = and_(Post.at >= window.start, Post.at < window.end)
     late = and_(Post.at < window.start, Post.at >= max(starts_at, window.start - limits.LATE_HORIZON), ~told)
-    query = _posts().where(Post.tenant_id == tenant_id, or_(inside, late)).order_by(Post.at, Post.id)
+    query = _posts().where(Post.tenant_id == tenant_id, Post.indexed_at.is_not(None), or_(inside, late)).order_by(Post.at, Post.id)
     if sources:
         query = query.where(Source.name.in_(sources))
     return [replace(_value(row), late=row.Post.at < window.start) for row in session.execute(query)]
@@ -117,6 +117,11 @@ def pending(session: Session, tenant_id: int, until: datetime | None = None) -> 
     """Return how many posts before ``until`` wait to be indexed."""
     query = select(func.count()).where(Post.tenant_id == tenant_id, Post.indexed_at.is_(None))
     return session.scalar(query if until is None else query.where(Post.at < until)) or 0
+
+
+def newest(session: Session, tenant_id: int) -> datetime | None:
+    """Return the time of a tenant's newest post."""
+    return session.scalar(select(func.max(Post.at)).where(Post.tenant_id == tenant_id))
 
 
 def story_rows(session: Session, ids: Sequence[int]) -> dict[int, Any]:

@@ -6,12 +6,12 @@ claim ─▶ brief (a frozen window) ─▶ journal: one artifact a step ─▶ 
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -22,8 +22,7 @@ from domains.post import Post
 from domains.window import Window
 from services import archive, post, work
 from services.database import Database
-from services.schema import Claim, Delivery, Fate, Run, RunStep, Source, Subscription
-from services.schema import Post as PostRow
+from services.schema import Claim, Delivery, Fate, Run, RunStep, Subscription
 from services.subscription import read_settings
 
 T = TypeVar("T")
@@ -169,50 +168,6 @@ def finish(session: Session, lease: work.Lease, decided: Decided, *, now: dateti
         _post_deliveries(session, run, now)
 
 
-def manifest(session: Session, run_id: int) -> dict[str, Any]:
-    """Return the run's manifest, assembled from its rows: references, hashes, configuration; never bodies."""
-    run = get(session, run_id)
-    row = session.get_one(Subscription, run.subscription_id)
-    steps = session.scalars(select(RunStep).where(RunStep.run_id == run_id).order_by(RunStep.seq)).all()
-    deliveries = session.scalars(
-        select(Delivery).where(Delivery.run_id == run_id).order_by(Delivery.id)
-    ).all()
-    fates = session.execute(
-        select(func.coalesce(Fate.reason, "shown"), func.count())
-        .where(Fate.run_id == run_id)
-        .group_by(Fate.reason)
-    )
-    return {
-        "version": 1,
-        "run": run.id,
-        "domain": run.domain,
-        "subscription": row.name,
-        "window": {
-            "start": run.window_start.isoformat(),
-            "end": run.window_end.isoformat(),
-            "zone": row.zone,
-        },
-        "state": run.state,
-        "decision": run.decision,
-        "why": run.why,
-        "rung": run.rung,
-        "score": run.score,
-        "ended_at": run.ended_at.isoformat() if run.ended_at else None,
-        "settings": asdict(read_settings(row.settings)),
-        "steps": [
-            {"name": s.name, "sha256": s.sha256, "at": s.at.isoformat(), "elapsed_ms": s.elapsed_ms}
-            for s in steps
-        ],
-        "digest_sha256": run.digest_sha256,
-        "posts": dict(sorted((str(reason), count) for reason, count in fates)),
-        "claims": session.scalar(select(func.count()).where(Claim.run_id == run_id)),
-        "deliveries": [
-            {"channel": d.channel, "target": d.target, "state": d.state, "receipt": d.receipt}
-            for d in deliveries
-        ],
-    }
-
-
 def recorded(session: Session, run_id: int, name: str, kind: type[T]) -> T:
     """Return a run's recorded step. Raises NotFound when the run has not got that far."""
     sha256 = session.scalar(select(RunStep.sha256).where(RunStep.run_id == run_id, RunStep.name == name))
@@ -242,28 +197,6 @@ def due_of(session: Session, tenant_id: int, *, now: datetime) -> list[int]:
         .order_by(Run.window_end, Run.id)
     )
     return list(session.scalars(query))
-
-
-def why(session: Session, post_id: int) -> list[dict[str, Any]]:
-    """Return what each run did with a post, newest first; ``of`` is named."""
-    rows = session.execute(
-        select(Fate, Run.window_start, Run.window_end, Subscription.name)
-        .join(Run, Run.id == Fate.run_id)
-        .join(Subscription, Subscription.id == Run.subscription_id)
-        .where(Fate.post_id == post_id)
-        .order_by(Run.window_end.desc())
-    )
-    return [
-        {
-            "run": fate.run_id,
-            "subscription": name,
-            "window": [start.isoformat(), end.isoformat()],
-            "reason": fate.reason or "shown",
-            "of": _name_of(session, fate),
-            "detail": fate.detail,
-        }
-        for fate, start, end, name in rows
-    ]
 
 
 def _stories(
@@ -345,17 +278,3 @@ def _post_deliveries(session: Session, run: Run, now: datetime) -> None:
             .values(tenant_id=run.tenant_id, run_id=run.id, channel=channel, target=target, next_at=now)
             .on_conflict_do_nothing()
         )
-
-
-def _name_of(session: Session, fate: Fate) -> str | None:
-    if fate.of_id is None:
-        return None
-    if fate.reason == "duplicate":
-        found = session.execute(
-            select(Source.name, PostRow.external_id)
-            .join(Source, Source.id == PostRow.source_id)
-            .where(PostRow.id == fate.of_id)
-        ).one_or_none()
-        return f"{found[0]}/{found[1]}" if found else None
-    story = post.story_rows(session, [fate.of_id]).get(fate.of_id)
-    return f"story {fate.of_id}: {story.title}" if story else f"story {fate.of_id}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -115,6 +115,18 @@ def check_names(session: Session, tenant_id: int, names: Sequence[str]) -> None:
     missing = sorted(set(names) - known)
     if missing:
         raise NotFound(f"no source {', '.join(map(repr, missing))}", remedy="see `svodka source list`")
+
+
+def hasten(session: Session, tenant_id: int, names: Sequence[str], *, now: datetime) -> list[int]:
+    """Make polled sources due at once (all when ``names`` is empty) and return their rows, by name."""
+    query = (
+        update(Source)
+        .where(Source.tenant_id == tenant_id, Source.polled, Source.state.in_(("due", "dead")))
+        .values(state="due", next_at=now)
+        .returning(Source.name, Source.id)
+    )
+    rows = session.execute(query.where(Source.name.in_(names)) if names else query).all()
+    return [row.id for row in sorted(rows)]
 
 
 def succeeded(session: Session, lease: work.Lease, *, now: datetime, **cursor: Any) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -35,6 +36,11 @@ def tenant(session: Session, name: str, *, live: bool = True) -> int:
     """Return the tenant's row, made if it is not there."""
     session.execute(insert(Tenant).values(name=name, live=live).on_conflict_do_nothing())
     return session.execute(select(Tenant.id).where(Tenant.name == name)).scalar_one()
+
+
+def remove_tenant(session: Session, name: str) -> None:
+    """Remove a tenant that is not live (a backtest or a demo) with all it owns."""
+    session.execute(delete(Tenant).where(Tenant.name == name, ~Tenant.live))
 
 
 def subscribe(session: Session, tenant_id: int, wish: Wish, known_channels: Sequence[str]) -> int:
@@ -84,6 +90,31 @@ def find(session: Session, tenant_id: int, name: str) -> Subscription:
     return row
 
 
+def listing(session: Session, tenant_id: int) -> list[dict[str, Any]]:
+    """Return every subscription as its owner sees it, by name."""
+    query = (
+        select(Subscription, Subscriber.name)
+        .join(Subscriber, Subscriber.id == Subscription.subscriber_id)
+        .where(Subscription.tenant_id == tenant_id)
+        .order_by(Subscription.name)
+    )
+    return [
+        {
+            "name": row.name,
+            "subscriber": subscriber,
+            "schedule": row.cron or f"every {timedelta(seconds=row.period_s or 0)}",
+            "zone": row.zone,
+            "sources": row.sources,
+            "channels": ", ".join(":".join(part for part in pair if part) for pair in row.channels),
+            "settings": row.settings,
+            "starts_at": row.starts_at.isoformat(),
+            "covered_until": row.covered_until.isoformat(),
+            "paused": row.paused,
+        }
+        for row, subscriber in session.execute(query)
+    ]
+
+
 def close_windows(
     session: Session, now: datetime, *, tenant_id: int | None = None, limit: int = 500
 ) -> list[int]:
@@ -100,8 +131,13 @@ def close_windows(
     for row in session.scalars(
         query.order_by(Subscription.covered_until).limit(limit).with_for_update(skip_locked=True)
     ):
-        runs += _close(session, row, closed_windows(schedule_of(row), row.covered_until, now, _catch_up(row)))
+        runs += close_due(session, row, now)
     return runs
+
+
+def close_due(session: Session, row: Subscription, now: datetime) -> list[int]:
+    """Insert the runs of one subscription's windows that have closed."""
+    return _close(session, row, closed_windows(schedule_of(row), row.covered_until, now, _catch_up(row)))
 
 
 def close_until(session: Session, row: Subscription, until: datetime) -> list[int]:
@@ -112,6 +148,18 @@ def close_until(session: Session, row: Subscription, until: datetime) -> list[in
             remedy="see `svodka digest list`",
         )
     return _close(session, row, [Window(row.covered_until, until)])
+
+
+def close_last(session: Session, subscription_id: int, until: datetime) -> list[int]:
+    """Insert the run of a window that ends at ``until`` before its time."""
+    return close_until(session, session.get_one(Subscription, subscription_id), until)
+
+
+def ends_until(session: Session, subscription_id: int, until: datetime) -> list[datetime]:
+    """Return the closing times of a subscription's open windows up to ``until``, which is always the last."""
+    row = session.get_one(Subscription, subscription_id)
+    ends = list(takewhile(lambda end: end < until, schedule_of(row).ends(row.covered_until)))
+    return [*ends, until]
 
 
 def schedule_of(row: Subscription) -> Schedule:

@@ -1,0 +1,283 @@
+"""`svodka subscribe`, `digest`, `replay` and `why`: what is sent, when, and what became of a post."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import click
+import msgspec
+from rich.console import Console
+
+from cli import frame
+from domains.digest import REASONS, Digest
+from domains.errors import GateClosed, UsageError
+from domains.window import Schedule
+from services import archive, deadletter, delivery, ledger, manifest, post, run, subscription
+from services import source as sources
+from services.wiring import World
+from tasks import job
+from tasks import replay as replays
+
+
+@click.command(cls=frame.Command)
+@click.option("--name", default="daily", show_default=True, help="The subscription's name.")
+@click.option("--subscriber", default="me", show_default=True, help="Who gets it.")
+@click.option(
+    "--zone", default="UTC", show_default=True, help="IANA time zone in which the schedule is read."
+)
+@click.option("--daily", "daily_at", metavar="HH:MM", help="Every day at this time (the default, 08:00).")
+@click.option("--cron", help='A cron expression instead, such as "0 8,18 * * 1-5".')
+@click.option("--every", metavar="DURATION", help="A period instead, such as 6h, 30m, 7d.")
+@click.option("--since", callback=frame.moment, help="Where the first window begins [default: 7 days ago].")
+@click.option("--source", "names", multiple=True, help="Only this source; may be repeated.")
+@click.option(
+    "--channel", "channels", multiple=True, default=("file",), metavar="NAME[:TARGET]", show_default=True
+)
+@click.option(
+    "--each/--joined", "each", default=False, help="Windows missed: a digest each, or one for all [joined]."
+)
+@click.option(
+    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="A digest setting, such as max_stories=8."
+)
+def subscribe(
+    name: str, subscriber: str, zone: str, daily_at: str | None, cron: str | None, every: str | None,
+    since: datetime | None, names: tuple[str, ...], channels: tuple[str, ...], each: bool, changes: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Ask for a digest on a schedule."""
+    if sum(option is not None for option in (daily_at, cron, every)) > 1:
+        raise UsageError("choose one of --daily, --cron and --every")
+    with frame.world() as world:
+        now = world.clock.now()
+        starts_at = since or now - timedelta(days=7)
+        if starts_at >= now:
+            raise UsageError("--since lies in the future", remedy="the first window begins in the past")
+        if every is not None:
+            schedule = Schedule(zone=zone, period=duration(every), anchor=starts_at)
+        else:
+            schedule = Schedule(zone=zone, cron=cron or _cron(daily_at or "08:00"))
+        wish = subscription.Wish(
+            name=name,
+            schedule=schedule,
+            starts_at=starts_at.astimezone(UTC),
+            subscriber=subscriber,
+            catch_up="each" if each else "one",
+            sources=names,
+            channels=tuple(_channel(text) for text in channels),
+            settings=replays.changes_only(pairs(changes)),
+        )
+        with world.database.transaction() as session:
+            tenant_id = frame.tenant(session, world.settings.tenant)
+            sources.check_names(session, tenant_id, names)
+            subscription.subscribe(session, tenant_id, wish, sorted(world.channels))
+        first = next(schedule.ends(now))
+        value = {
+            "name": name,
+            "starts_at": wish.starts_at.isoformat(),
+            "next": first.isoformat(),
+            "zone": zone,
+        }
+        frame.show(value, lambda console: console.print(
+            f"Subscribed as {name!r}: posts since {wish.starts_at:%Y-%m-%d %H:%M} UTC, next digest at "
+            f"{first:%Y-%m-%d %H:%M} UTC.\nNow: svodka digest run {name}", markup=False
+        ))  # fmt: skip
+
+
+@click.command(cls=frame.Command)
+def subscriptions() -> None:
+    """List what is subscribed to."""
+    with frame.world() as world:
+        with world.database.transaction() as session:
+            rows = subscription.listing(session, frame.tenant(session, world.settings.tenant))
+        names = ("name", "subscriber", "schedule", "zone", "covered_until", "channels")
+        frame.show(rows, frame.columns(None, names, [[row[name] for name in names] for row in rows]))
+
+
+@click.group(cls=frame.Group)
+def digest() -> None:
+    """Make, list and show digests."""
+
+
+@digest.command("run")
+@click.argument("name", default="daily")
+@click.option("--until", callback=frame.moment, help="Where the open window ends [default: now].")
+def run_(name: str, until: datetime | None) -> None:
+    """Make the digests that are due for a subscription, and one for its open window up to now."""
+    with frame.world() as world:
+        now = world.clock.now()
+        if until is not None and until > now:
+            raise UsageError("--until lies in the future", remedy="a window closes when its time has passed")
+        with world.database.transaction() as session:
+            tenant_id = frame.tenant(session, world.settings.tenant)
+            row = subscription.find(session, tenant_id, name)
+            ids = subscription.close_due(session, row, until or now)
+            ids += (
+                subscription.close_until(session, row, until or now)
+                if (until or now) > row.covered_until
+                else []
+            )
+        frame.drive(world, [(job.DIGEST.name, run_id) for run_id in ids])
+        if not ids:
+            raise UsageError(f"everything of {name!r} until {until or now} has its digest already")
+        for run_id in ids[:-1]:
+            frame.err().print(f"run {run_id} made an earlier window's digest: svodka digest show {run_id}")
+        _show(world, ids[-1])
+
+
+@digest.command("list")
+def list_() -> None:
+    """List the newest runs."""
+    with frame.world() as world:
+        with world.database.transaction() as session:
+            rows = [
+                {"run": row.id, "subscription": name, "from": row.window_start.isoformat(),
+                 "to": row.window_end.isoformat(), "state": row.state, "decision": row.decision, "score": row.score}
+                for row, name in run.listing(session, frame.tenant(session, world.settings.tenant))
+            ]  # fmt: skip
+        names = ("run", "subscription", "from", "to", "state", "decision")
+        frame.show(rows, frame.columns(None, names, [[row[name] for name in names] for row in rows]))
+
+
+@digest.command()
+@click.argument("number")
+@click.option("--manifest", "as_manifest", is_flag=True, help="The run's manifest instead of its digest.")
+@click.option(
+    "--form", type=click.Choice(["terminal", "markdown", "html", "json", "telegram"]), default="terminal"
+)
+def show(number: str, as_manifest: bool, form: str) -> None:
+    """Show a run's digest, or its manifest."""
+    run_id = frame.number(number, "run")
+    with frame.world() as world:
+        if as_manifest:
+            with world.database.transaction() as session:
+                value = manifest.assemble(session, run_id)
+            manifest.check(value)
+            print(json.dumps(value, ensure_ascii=False, indent=2))
+        elif form == "terminal" and not frame.is_json():
+            _show(world, run_id)
+        else:
+            parcel = world.renderer.parcel(load(world, run_id), key=f"run-{run_id}", run=run_id)
+            forms = {"markdown": parcel.markdown, "html": parcel.html, "json": parcel.json.decode(),
+                     "telegram": "\n\n".join(parcel.telegram)}  # fmt: skip
+            print(forms["json" if frame.is_json() else form])
+
+
+@click.command(cls=frame.Command)
+@click.argument("number")
+@click.option(
+    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting and see what differs."
+)
+def replay(number: str, changes: tuple[str, ...]) -> None:
+    """Make a run's digest again from what it recorded and compare it byte for byte."""
+    with frame.world() as world:
+        done = replays.replay(world, frame.number(number, "run"), pairs(changes))
+    value = {"run": done.run, "identical": done.identical, "sha256": done.recorded_sha256, "changed": pairs(changes),
+             "difference": list(done.lines)}  # fmt: skip
+
+    def human(console: Console) -> None:
+        if done.identical:
+            console.print(f"identical: run {done.run}, sha256 {done.recorded_sha256}")
+            return
+        console.print(
+            f"run {done.run} differs" + (f" with {', '.join(changes)}" if changes else "") + ":", markup=False
+        )
+        for line in done.lines:
+            console.print(f"  {line}", markup=False)
+
+    frame.show(value, human)
+    if not done.identical and not changes:
+        raise click.exceptions.Exit(1)
+
+
+@click.command(cls=frame.Command)
+@click.argument("ref")
+def why(ref: str) -> None:
+    """Say what became of a post (SOURCE/ID) in every digest that answers for it."""
+    with frame.world() as world:
+        with world.database.transaction() as session:
+            found = post.find(session, frame.tenant(session, world.settings.tenant), ref)
+            fates = ledger.why(session, found.id)
+        value = {"post": found.ref, "at": found.at.isoformat(), "text": found.text[:200], "story": found.story,
+                 "fates": fates}  # fmt: skip
+
+        def human(console: Console) -> None:
+            console.print(f"{found.ref}, {found.at:%Y-%m-%d %H:%M} UTC: {found.text[:100]}", markup=False)
+            for fate in fates:
+                words = REASONS.get(fate["reason"], "shown")
+                of = f" ({fate['of']})" if fate["of"] else ""
+                console.print(
+                    f"  run {fate['run']} of {fate['subscription']!r}: {fate['reason']}: {words}{of} {fate['detail']}",
+                    markup=False,
+                )
+            if not fates:
+                console.print("  no digest has answered for it yet")
+
+        frame.show(value, human)
+
+
+def load(world: World, run_id: int) -> Digest:
+    """Return a run's digest. Raises GateClosed with the reason when it was held, UsageError while it is not made."""
+    with world.database.transaction() as session:
+        row = run.get(session, run_id)
+        if row.digest_sha256 is not None:
+            return msgspec.json.decode(archive.get(session, row.digest_sha256), type=Digest)
+        letter = deadletter.of_row(session, job.DIGEST.name, run_id)
+    if row.state == "held":
+        raise GateClosed(f"run {run_id} is held: {row.why}", remedy="`svodka dlq list` shows its letter")
+    remedy = (
+        f"`svodka dlq show {letter.id}` says what failed"
+        if letter
+        else "`svodka digest run` makes what is due"
+    )
+    raise UsageError(f"run {run_id} has no digest yet: it is {row.state}", remedy=remedy)
+
+
+def _show(world: World, run_id: int) -> None:
+    made = load(world, run_id)
+    with world.database.transaction() as session:
+        sent = delivery.of_run(session, run_id)
+        newest = post.newest(session, frame.tenant(session, world.settings.tenant))
+    if frame.is_json():
+        print(world.renderer.parcel(made, key=f"run-{run_id}", run=run_id).json.decode())
+        return
+    console = frame.out()
+    print(world.renderer.terminal(made, width=min(console.width, 100), colour=console.is_terminal))
+    for one in sent:
+        console.print(
+            f"{one['channel']}: {one['state']}" + "".join(f"\n  {where}" for where in one["where"]),
+            markup=False,
+        )
+    if not made.posts and newest is not None:
+        console.print(f"No post lies in this window; the newest one is of {newest:%Y-%m-%d %H:%M} UTC: "
+                      "`svodka subscribe --since` begins earlier.")  # fmt: skip
+
+
+def pairs(texts: tuple[str, ...]) -> dict[str, str]:
+    """Return KEY=VALUE texts as a mapping. Raises UsageError for a text that is none."""
+    found: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(f"cannot read {text!r}", remedy="expected KEY=VALUE")
+        found[key.strip()] = value.strip()
+    return found
+
+
+def duration(text: str) -> timedelta:
+    """Return a duration such as 30m, 6h, 7d. Raises UsageError for a text that is none."""
+    units = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+    if not text[:-1].isdigit() or text[-1:] not in units or not 0 < int(text[:-1]) < 10_000:
+        raise UsageError(
+            f"cannot read the duration {text!r}", remedy="a number and m, h, d or w, such as 24h"
+        )
+    return timedelta(**{units[text[-1]]: int(text[:-1])})
+
+
+def _cron(at: str) -> str:
+    hour, colon, minute = at.partition(":")
+    if not colon or not hour.isdigit() or not minute.isdigit() or int(hour) > 23 or int(minute) > 59:
+        raise UsageError(f"cannot read the time {at!r}", remedy="expected HH:MM, such as 08:00")
+    return f"{int(minute)} {int(hour)} * * *"
+
+
+def _channel(text: str) -> tuple[str, str]:
+    name, _, target = text.partition(":")
+    return name, target

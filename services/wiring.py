@@ -1,0 +1,71 @@
+"""The composition root: what one process works with, built once, after the fork."""
+
+import random
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domains.errors import Refused
+from domains.ports import Channel, Clock, Language
+from services.channel import channels
+from services.database import Database
+from services.fetch import Fetcher
+from services.index import Indexer
+from services.intake import Intake
+from services.language import OfflineLanguage
+from services.render import Renderer
+from services.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything outside, as one bundle."""
+
+    settings: Settings
+    clock: Clock
+    rng: random.Random
+    database: Database
+    language: Language
+    intake: Intake
+    indexer: Indexer
+    renderer: Renderer
+    channels: Mapping[str, Channel]
+
+    def channel(self, name: str) -> Channel:
+        """Return a channel. Raises Refused when this installation has none of that name."""
+        if name not in self.channels:
+            raise Refused(f"no channel {name!r} here", remedy=f"one of: {', '.join(sorted(self.channels))}")
+        return self.channels[name]
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.intake.fetcher.close()
+        self.database.dispose()
+
+
+def build(settings: Settings, clock: Clock, rng: random.Random) -> World:
+    """Return a world on the settings' database. Nothing is connected before it is first used.
+
+    Raises Refused when there is no database: the embedded one is started by whoever calls.
+    """
+    if settings.database_url is None:
+        raise Refused("no database is set", remedy="start `svodka up`, or set SVODKA_DATABASE_URL")
+    database = Database(settings.database_url.get_secret_value())
+    language = OfflineLanguage()
+    fetcher = Fetcher(
+        settings.user_agent,
+        allow_private=settings.allow_private_addresses,
+        clock=clock,
+        host_interval_s=settings.host_interval_s,
+    )
+    return World(
+        settings=settings,
+        clock=clock,
+        rng=rng,
+        database=database,
+        language=language,
+        intake=Intake(database, clock, fetcher, settings.lease_s),
+        indexer=Indexer(database, clock, language, settings.lease_s),
+        renderer=Renderer(),
+        channels=channels(settings.digests, sys.stdout),
+    )

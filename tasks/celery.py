@@ -1,0 +1,160 @@
+"""The Celery application: the wrapper's tasks, the sweeps, and the operator's buttons. Arguments are row ids.
+
+beat ─▶ *.due ─▶ nudge ─▶ source.fetch | index.posts | digest.make | delivery.send ─▶ tasks.job.perform
+"""
+
+import logging
+import random
+from collections.abc import Iterable
+from typing import Any, Final
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
+from kombu.exceptions import OperationalError
+
+from services import deadletter, log, settings, subscription, wiring, work
+from services.clock import SystemClock
+from tasks import job
+
+logger = logging.getLogger("svodka.tasks")
+app: Final = Celery("svodka", config_source="celeryconfig")
+LIMIT: Final = 500
+
+
+class Process:
+    """What one worker process holds: its `World`, built after the fork and never shared."""
+
+    def __init__(self) -> None:
+        self._world: wiring.World | None = None
+
+    @property
+    def world(self) -> wiring.World:
+        """The process's world, built when it is first needed."""
+        if self._world is None:
+            self._world = wiring.build(settings.load(), SystemClock(), random.Random())  # noqa: S311  jitter
+        return self._world
+
+    def close(self, **_: Any) -> None:
+        """Close every connection."""
+        if self._world is not None:
+            self._world.close()
+            self._world = None
+
+
+process: Final = Process()
+
+
+@setup_logging.connect
+def _set_up_logging(**_: Any) -> None:
+    log.configure(settings.load().log_level)
+
+
+@worker_process_init.connect
+def _begin_process(**_: Any) -> None:
+    process.close()
+
+
+worker_process_shutdown.connect(process.close)
+
+
+def nudge(errands: Iterable[tuple[str, int]]) -> int:
+    """Tell workers which rows to look at and return how many they are.
+
+    A broker that is away costs nothing but time: the sweep says it again.
+    """
+    count = 0
+    for task, row_id in errands:
+        try:
+            app.send_task(task, args=[row_id], retry=False)
+        except (OperationalError, OSError) as error:
+            logger.warning("the broker does not take nudges (%s); sweeps will", type(error).__name__)
+            break
+        count += 1
+    return count
+
+
+@app.task(name="source.fetch")
+def fetch(source_id: int) -> None:
+    """Fetch or scan one source."""
+    nudge(job.perform(process.world, job.FETCH, source_id))
+
+
+@app.task(name="index.posts")
+def index(tenant_id: int) -> None:
+    """Analyse one tenant's new posts."""
+    nudge(job.perform(process.world, job.INDEX, tenant_id))
+
+
+@app.task(name="digest.make")
+def make(run_id: int) -> None:
+    """Make one run's digest."""
+    nudge(job.perform(process.world, job.DIGEST, run_id))
+
+
+@app.task(name="delivery.send")
+def send(delivery_id: int) -> None:
+    """Send one digest to one channel."""
+    nudge(job.perform(process.world, job.DELIVERY, delivery_id))
+
+
+@app.task(name="source.due")
+def source_due() -> int:
+    """Nudge sources that are due."""
+    return sweep(job.FETCH)
+
+
+@app.task(name="index.due")
+def index_due() -> int:
+    """Nudge tenants that have posts to be analysed."""
+    world = process.world
+    with world.database.transaction() as session:
+        work.wake_indexing(session, now=world.clock.now())
+    return sweep(job.INDEX)
+
+
+@app.task(name="digest.due")
+def digest_due() -> int:
+    """Close windows, insert their runs, and nudge the runs that are due."""
+    world = process.world
+    with world.database.transaction() as session:
+        subscription.close_windows(session, world.clock.now())
+    return sweep(job.DIGEST)
+
+
+@app.task(name="delivery.due")
+def delivery_due() -> int:
+    """Nudge deliveries that are due."""
+    return sweep(job.DELIVERY)
+
+
+@app.task(name="dlq.sweep")
+def dlq_sweep() -> int:
+    """Replay the dead letters whose time has come, and close those whose work turns out to be done."""
+    world = process.world
+    with world.database.transaction() as session:
+        deadletter.settle_finished(session, job.LETTERS, now=world.clock.now())
+        letters = deadletter.due(session, now=world.clock.now())
+    return nudge(
+        errand for letter in letters if (errand := job.replay(world, letter, by="sweep")) is not None
+    )
+
+
+@app.task(name="dlq.replay")
+def dlq_replay(letter_id: int) -> None:
+    """Replay one dead letter at once; the operator's button."""
+    errand = job.replay(process.world, letter_id, by="operator")
+    nudge([errand] if errand else [])
+
+
+@app.task(name="dlq.discard")
+def dlq_discard(letter_id: int) -> None:
+    """Discard one dead letter; the operator's button."""
+    job.discard(process.world, letter_id, by="operator")
+
+
+def sweep(kind: job.Kind) -> int:
+    """Nudge every due row of one kind of work and return how many they are."""
+    world = process.world
+    with world.database.transaction() as session:
+        ids = work.due(session, kind.model, now=world.clock.now(), limit=LIMIT)
+    return nudge((kind.name, row_id) for row_id in ids)

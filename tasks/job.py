@@ -1,0 +1,172 @@
+"""The one wrapper of all work, and the four kinds of work there are.
+
+    claim a row ─▶ work(world, lease) settles it ─▶ resolve its letter ─▶ what to nudge next
+                        └─ any failure ─▶ dead letter (the only broad except of the product)
+
+A kind's ``work`` settles its own row, in the transaction that keeps its result, so that there is no moment at which
+the result is there and the row still due.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from agents import loop
+from domains.domain import DIGEST as DIGEST_DOMAIN
+from domains.ports import Deps
+from services import deadletter, delivery, intake, manifest, post, run, work
+from services.schema import Delivery, Run, Source, Tenant
+from services.wiring import World
+
+logger = logging.getLogger("svodka.job")
+Errands = Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of work: its task's name, the table of its rows, and what is done to one. Returns what to nudge."""
+
+    name: str
+    model: work.Model
+    work: Callable[[World, work.Lease], Errands]
+
+
+def perform(world: World, kind: Kind, row_id: int) -> Errands:
+    """Do one row's work if it is there to be done, and return the rows that should be looked at next."""
+    owner = uuid.uuid4().hex
+    with world.database.transaction() as session:
+        lease = work.claim(
+            session, kind.model, row_id, owner=owner, now=world.clock.now(), lease_s=world.settings.lease_s
+        )
+    if lease is None:
+        return ()
+    if work.is_poison(lease):
+        _bury(world, kind, lease, work.PoisonError(f"{kind.name} {row_id}: {lease.expiries} workers died over it"))
+        return ()
+    try:
+        errands = kind.work(world, lease)
+    except work.LeaseLostError as error:
+        logger.warning("%s", error)
+        return ()
+    except Exception as error:  # noqa: BLE001  the one broad except: every failure becomes a dead letter
+        _bury(world, kind, lease, error)
+        return ()
+    with world.database.transaction() as session:
+        deadletter.resolve(session, kind.name, row_id, now=world.clock.now())
+    return errands
+
+
+def _bury(world: World, kind: Kind, lease: work.Lease, error: Exception) -> None:
+    try:
+        with world.database.transaction() as session:
+            letter = deadletter.record(
+                session,
+                deadletter.Job(kind.name, kind.model),
+                lease,
+                error,
+                now=world.clock.now(),
+                base_s=world.settings.retry_base_s,
+                rng=world.rng,
+            )
+            state = letter.state
+    except work.LeaseLostError as lost:
+        logger.warning("%s; its failure is the new owner's: %s", lost, type(error).__name__)
+        return
+    logger.error(
+        "%s %s failed and is %s: %s: %s",
+        kind.name,
+        lease.id,
+        state,
+        type(error).__name__,
+        deadletter.scrub(str(error)),
+    )
+
+
+def fetch(world: World, lease: work.Lease) -> Errands:
+    """Fetch or scan a source and store what is new; its health is settled with it."""
+    return [(INDEX.name, tenant_id) for tenant_id in intake.fetch(world.intake, lease)]
+
+
+def index(world: World, lease: work.Lease) -> Errands:
+    """Analyse a tenant's new posts, then wake the runs that waited for it."""
+    world.indexer.catch_up(lease)
+    with world.database.transaction() as session:
+        return [(DIGEST.name, run_id) for run_id in run.due_of(session, lease.id, now=world.clock.now())]
+
+
+def make(world: World, lease: work.Lease) -> Errands:
+    """Make a digest: freeze the window, walk the loop's steps from the last checkpoint, finish."""
+    with world.database.transaction() as session:
+        window, tenant_id = run.window_of(session, lease.id)
+        waiting = post.pending(session, tenant_id, window.end)
+    if waiting and not _indexed(world, tenant_id):
+        with world.database.transaction() as session:
+            work.settle(session, lease, "due", next_at=world.clock.now())
+        return ()
+    journal = run.RunJournal(world.database, world.clock, lease, world.settings.lease_s)
+    journal.step(manifest.BEGIN, dict[str, str], manifest.versions)
+    briefing = journal.step("brief", run.Briefing, lambda: _brief(world, lease.id))
+    outcome = loop.run(DIGEST_DOMAIN, briefing, Deps(world.language, journal))
+    with world.database.transaction() as session:
+        run.finish(session, lease, outcome, now=world.clock.now())
+        return [(DELIVERY.name, row) for row in delivery.waiting(session, lease.id)]
+
+
+def _indexed(world: World, tenant_id: int) -> bool:
+    """Analyse what waits, unless another worker is at it; return whether it is done."""
+    perform(world, INDEX, tenant_id)
+    with world.database.transaction() as session:
+        return post.pending(session, tenant_id, None) == 0
+
+
+def _brief(world: World, run_id: int) -> run.Briefing:
+    with world.database.transaction() as session:
+        return run.brief(session, run_id)
+
+
+def send(world: World, lease: work.Lease) -> Errands:
+    """Hand a digest over, once; what may have been sent by a worker that died is unknown, not sent again."""
+    with world.database.transaction() as session:
+        errand = delivery.errand(session, lease, now=world.clock.now())
+    channel = world.channel(errand.channel)
+    if errand.tried_at is not None and not channel.idempotent:
+        with world.database.transaction() as session:
+            delivery.unknown(session, lease)
+        return ()
+    parcel = world.renderer.parcel(errand.digest, key=errand.key, run=errand.run)
+    try:
+        receipt = channel.send(parcel, errand.target)
+    except delivery.NOT_TAKEN:
+        with world.database.transaction() as session:
+            delivery.not_sent(session, lease)
+        raise
+    with world.database.transaction() as session:
+        delivery.delivered(session, lease, receipt, now=world.clock.now())
+    return ()
+
+
+def replay(world: World, letter_id: int, *, by: str) -> tuple[str, int] | None:
+    """Make a dead letter's row due again; return (task, row) to nudge, None when it is being replayed already."""
+    with world.database.transaction() as session:
+        return deadletter.replay(session, letter_id, LETTERS, now=world.clock.now(), by=by)
+
+
+def discard(world: World, letter_id: int, *, by: str) -> None:
+    """Close a dead letter without another try."""
+    with world.database.transaction() as session:
+        deadletter.discard(session, letter_id, now=world.clock.now(), by=by)
+
+
+def kind_of(task: str) -> Kind:
+    """Return the kind of work that a task's name stands for."""
+    return next(kind for kind in KINDS if kind.name == task)
+
+
+FETCH: Final = Kind("source.fetch", Source, fetch)
+INDEX: Final = Kind("index.posts", Tenant, index)
+DIGEST: Final = Kind("digest.make", Run, make)
+DELIVERY: Final = Kind("delivery.send", Delivery, send)
+KINDS: Final = (FETCH, INDEX, DIGEST, DELIVERY)
+LETTERS: Final = tuple(deadletter.Job(kind.name, kind.model) for kind in KINDS)
