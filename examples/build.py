@@ -1,166 +1,26 @@
-"""Write the example stream: `content/day1.txt` .. `day9.txt` and `sources.toml` in, exports and a feed out.
+"""Write the example stream: what `draft.load` read in, exports and a feed out.
 
-    content/*.txt  →  read_day  →  Draft  →  number  →  Draft with id  →  render  →  stream/NAME/result.json | feed.xml
-                                                     →  gold.jsonl, families.json
+    content/*.txt  →  draft.load  →  Stream  →  render  →  stream/NAME/result.json | feed.xml
+                                                        →  stream.toml, families.json, gold.jsonl
 
-A content file holds posts one after another, each a head line and its text:
-
-    @ live 07:48 #bridge photo=2 as=first
-    The text, with **bold**, __italic__ and [links](https://solvych.example), until the next head.
-
-After the source and the time come, in any order: `#slug` (the story it tells, for gold.jsonl), `as=` (a label for
-this post), `re=` (reply to a label), `fwd=` (forwarded: a label, whose text is taken over, or a channel's name with
-`_` for spaces), `copy=` (the label whose text replaces `{copy}`), `photo` or `photo=N` (N > 1 is an album),
-`edited=HH:MM`, `by=` (who speaks in the group), `react=👍:12,😢:3`, `cat=` (a feed category), `html` (the feed's
-title is markup), and the flags `bare` (no footer), `poll`, and `service=ACTION`. Nothing is random: the same content
-gives the same bytes.
+`examples/draft.py` says how posts are written down. Nothing is random: the same content gives the same bytes.
 """
 
-import hashlib
 import html
 import json
 import re
-import tomllib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from collections.abc import Iterator
+from datetime import datetime
 from email.utils import format_datetime
-from pathlib import Path
 from typing import Any, Final
 
-HERE: Final = Path(__file__).resolve().parent
-KYIV: Final = timezone(timedelta(hours=2))
-DAY_ONE: Final = datetime(2026, 11, 2, tzinfo=KYIV)
-DAYS: Final = 9
+from examples.draft import DAY_ONE, DAYS, HERE, Draft, Source, Stream, load, moment
+
 ABSENT: Final = "(File not included. Change data exporting settings to download.)"
-HEAD: Final = re.compile(r"^@ (?P<source>\w+) (?P<time>\d\d:\d\d)(?P<rest>.*)$")
 MARKUP: Final = re.compile(
     r"\*\*(?P<bold>.+?)\*\*|__(?P<italic>.+?)__|\[(?P<text>[^\]]+)\]\((?P<href>[^)\s]+)\)"
     r"|(?P<link>https?://[^\s)]+)|(?P<hashtag>(?<![\w/])#\w+)|(?P<mention>(?<![\w/])@[a-z]\w{4,})"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A line of sources.toml."""
-
-    dir: str
-    kind: str
-    name: str
-    family: str
-    id: int
-    first_id: int
-    footer: str
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A post as authored. ``at`` is aware, Kyiv time; ``id`` is 0 until `number` gives it one."""
-
-    source: str
-    at: datetime
-    text: str
-    story: str = ""
-    options: dict[str, str] = field(default_factory=dict)
-    id: int = 0
-
-    @property
-    def photos(self) -> int:
-        """How many photos it shows."""
-        return int(self.options.get("photo") or "photo" in self.options)
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """Everything authored, numbered, in the order of time."""
-
-    sources: dict[str, Source]
-    people: dict[str, str]
-    posts: tuple[Draft, ...]
-    labels: dict[str, Draft]
-
-
-def read_sources(path: Path) -> tuple[dict[str, Source], dict[str, str]]:
-    """Return the sources by their short key and the people of the group by theirs."""
-    table = tomllib.loads(path.read_text(encoding="utf-8"))
-    people: dict[str, str] = table.pop("people")
-    return {key: Source(**row) for key, row in table.items()}, people
-
-
-def read_day(path: Path, day: int) -> Iterator[Draft]:
-    """Yield the posts of one content file. Raises ValueError when it does not begin with a head line."""
-    head: re.Match[str] | None = None
-    body: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        found = HEAD.match(line)
-        if found:
-            if head:
-                yield draft(head, body, day)
-            head, body = found, []
-        elif head:
-            body.append(line)
-        elif line.strip():
-            raise ValueError(f"{path.name}: text before the first head line: {line!r}")
-    if head:
-        yield draft(head, body, day)
-
-
-def draft(head: re.Match[str], body: list[str], day: int) -> Draft:
-    """Return the post that a head line and the lines under it describe."""
-    words = head["rest"].split()
-    story = next((word[1:] for word in words if word.startswith("#")), "")
-    options = dict(word.partition("=")[::2] for word in words if not word.startswith("#"))
-    at = moment(day, head["time"]) + timedelta(seconds=second_of(head[0], body))
-    return Draft(head["source"], at, "\n".join(body).strip(), story, options)
-
-
-def moment(day: int, clock: str) -> datetime:
-    """Return HH:MM of a day of the stream, counted from 1."""
-    hours, minutes = clock.split(":")
-    return DAY_ONE + timedelta(days=day - 1, hours=int(hours), minutes=int(minutes))
-
-
-def second_of(head: str, body: list[str]) -> int:
-    """Return a second within the minute, derived from the post itself, as people post at any second."""
-    digest = hashlib.sha256("\n".join([head, *body]).encode()).digest()
-    return digest[0] % 59 + 1
-
-
-def number(drafts: Iterable[Draft], sources: dict[str, Source]) -> tuple[Draft, ...]:
-    """Return the posts in the order of time with the ids their sources give. An album takes an id per photo.
-
-    Raises ValueError when two posts of a source share a second, since their order would be anybody's guess.
-    """
-    following = {key: source.first_id for key, source in sources.items()}
-    seen: set[tuple[str, datetime]] = set()
-    out: list[Draft] = []
-    for post in sorted(drafts, key=lambda item: (item.at, item.source)):
-        if (post.source, post.at) in seen:
-            raise ValueError(f"two posts of {post.source} at {post.at.isoformat()}")
-        seen.add((post.source, post.at))
-        out.append(replace(post, id=following[post.source]))
-        following[post.source] += max(1, post.photos)
-    return tuple(out)
-
-
-def load(content: Path = HERE / "content") -> Stream:
-    """Return the stream that the content files describe, with forwards and copies filled in."""
-    sources, people = read_sources(content / "sources.toml")
-    drafts = [post for day in range(1, DAYS + 1) for post in read_day(content / f"day{day}.txt", day)]
-    numbered = number(drafts, sources)
-    labels = {post.options["as"]: post for post in numbered if "as" in post.options}
-    posts = tuple(replace(post, text=text_of(post, labels)) for post in numbered)
-    return Stream(sources, people, posts, {post.options["as"]: post for post in posts if "as" in post.options})
-
-
-def text_of(post: Draft, labels: dict[str, Draft]) -> str:
-    """Return a post's own text with what it forwards or copies put in."""
-    forwarded = labels.get(post.options.get("fwd", ""))
-    if forwarded and not post.text:
-        return text_of(forwarded, labels)
-    if "copy" in post.options:
-        return post.text.replace("{copy}", text_of(labels[post.options["copy"]], labels))
-    return post.text
 
 
 def entities(text: str) -> list[dict[str, str]]:
@@ -205,7 +65,10 @@ def sender(post: Draft, stream: Stream, key: str = "from") -> dict[str, str]:
     if source.kind == "channel":
         return {key: source.name, f"{key}_id": f"channel{source.id}"}
     who = post.options["by"]
-    return {key: stream.people[who], f"{key}_id": f"user{510_200_000 + list(stream.people).index(who) * 7919}"}
+    return {
+        key: stream.people[who],
+        f"{key}_id": f"user{510_200_000 + list(stream.people).index(who) * 7919}",
+    }
 
 
 def forwarded(post: Draft, stream: Stream) -> dict[str, str]:
@@ -221,7 +84,12 @@ def forwarded(post: Draft, stream: Stream) -> dict[str, str]:
 
 def photo(post: Draft, index: int) -> dict[str, Any]:
     """Return a photo that was not exported. Its size in bytes is made up from the post's id."""
-    return {"photo": ABSENT, "photo_file_size": 61_000 + (post.id + index) * 97 % 90_000, "width": 1280, "height": 853}
+    return {
+        "photo": ABSENT,
+        "photo_file_size": 61_000 + (post.id + index) * 97 % 90_000,
+        "width": 1280,
+        "height": 853,
+    }
 
 
 def poll(text: str) -> tuple[dict[str, Any], str]:
@@ -263,9 +131,7 @@ def message(post: Draft, stream: Stream) -> Iterator[dict[str, Any]]:
     text, extra = post.text, dict[str, Any]()
     if "poll" in post.options:
         extra, text = poll(text)
-    footer = stream.sources[post.source].footer
-    if footer and not post.options.keys() & {"bare", "poll", "fwd"}:
-        text = f"{text}\n\n{footer}"
+    text = f"{text}{footer(post, stream)}"
     for index in range(max(1, post.photos)):
         parts = entities(text) if index == 0 else []
         edited = post.options.get("edited")
@@ -284,6 +150,13 @@ def message(post: Draft, stream: Stream) -> Iterator[dict[str, Any]]:
             "text_entities": parts,
             **(reactions(post) if index == 0 else {}),
         }
+
+
+def footer(post: Draft, stream: Stream) -> str:
+    """Return what a channel adds under its posts; a forwarded post keeps the footer of where it comes from."""
+    origin = stream.labels.get(post.options.get("fwd", ""), post)
+    words = stream.sources[origin.source].footer
+    return f"\n\n{words}" if words and not post.options.keys() & {"bare", "poll"} else ""
 
 
 def reactions(post: Draft) -> dict[str, Any]:
@@ -308,7 +181,9 @@ def export(key: str, stream: Stream) -> str:
 
 def markup(text: str) -> str:
     """Return a text as HTML paragraphs."""
-    return "".join(f"<p>{''.join(map(tag, entities(part)))}</p>" for part in text.split("\n\n") if part.strip())
+    return "".join(
+        f"<p>{''.join(map(tag, entities(part)))}</p>" for part in text.split("\n\n") if part.strip()
+    )
 
 
 def tag(part: dict[str, str]) -> str:
@@ -320,20 +195,29 @@ def tag(part: dict[str, str]) -> str:
     return f"<{name}>{words}</{name}>" if name else words
 
 
+def dated(post: Draft) -> str:
+    """Return a feed item's date, if it has one. A late item stands where it appeared, with the date it claims."""
+    if "undated" in post.options:
+        return ""
+    day, _, clock = post.options.get("dated", "").partition("/")
+    at = moment(int(day), clock) if clock else post.at
+    return f"\n   <pubDate>{format_datetime(at)}</pubDate>"
+
+
 def item(post: Draft) -> str:
     """Return a feed item: the first line of the text is its title."""
     title, _, body = post.text.partition("\n")
     page = f"https://luhva-courier.example/news/{post.id}"
     shown = f'<p><img src="{page}.jpg" alt=""></p>' if post.photos else ""
-    name = f"<![CDATA[{title}]]>" if "html" in post.options else html.escape(title, quote=False)
+    raw = "html" in post.options
+    name = f"<![CDATA[{title}]]>" if raw else html.escape(title, quote=False)
+    guid = "" if "noguid" in post.options else f'\n   <guid isPermaLink="false">lc-{post.id}</guid>'
     return f"""  <item>
    <title>{name}</title>
-   <link>{page}?utm_source=rss&amp;utm_medium=feed</link>
-   <guid isPermaLink="false">lc-{post.id}</guid>
-   <pubDate>{format_datetime(post.at)}</pubDate>
+   <link>{page}?utm_source=rss&amp;utm_medium=feed</link>{guid}{dated(post)}
    <author>newsdesk@luhva-courier.example (The Luhva Courier)</author>
    <category>{post.options.get("cat", "News").replace("_", " ")}</category>
-   <description><![CDATA[{shown}{markup(body.strip())}]]></description>
+   <description><![CDATA[{shown}{body.strip() if raw else markup(body.strip())}]]></description>
   </item>
 """
 
@@ -361,12 +245,40 @@ def external_id(post: Draft, stream: Stream) -> str:
     return f"{source.dir}/{'lc-' if source.kind == 'feed' else ''}{post.id}"
 
 
+def manifest(stream: Stream) -> str:
+    """Return what an importer needs to know of each source, as TOML."""
+    days = f'zone = "Europe/Kyiv"\nfirst_day = {DAY_ONE:%Y-%m-%d}\ndays = {DAYS}\n'
+    rows = [
+        {
+            "name": source.dir,
+            "kind": "feed" if source.kind == "feed" else "telegram",
+            "path": path_of(source),
+            "family": source.family,
+            "title": source.name,
+        }
+        for source in stream.sources.values()
+    ]
+    tables = ["".join(f"{key} = {quoted(value)}\n" for key, value in row.items()) for row in rows]
+    return days + "".join(f"\n[[source]]\n{table}" for table in tables)
+
+
+def path_of(source: Source) -> str:
+    """Return where a source's file is, below this folder."""
+    return f"stream/{source.dir}/{'feed.xml' if source.kind == 'feed' else 'result.json'}"
+
+
+def quoted(text: str) -> str:
+    """Return a TOML basic string: JSON's quoting is within it."""
+    return json.dumps(text, ensure_ascii=False)
+
+
 def render(stream: Stream) -> dict[str, str]:
     """Return every generated file by its path below this folder."""
-    files: dict[str, str] = {}
-    for key, source in stream.sources.items():
-        name, write = ("feed.xml", feed) if source.kind == "feed" else ("result.json", export)
-        files[f"stream/{source.dir}/{name}"] = write(key, stream)
+    files = {
+        path_of(source): feed(key, stream) if source.kind == "feed" else export(key, stream)
+        for key, source in stream.sources.items()
+    }
+    files["stream.toml"] = manifest(stream)
     families = {source.dir: source.family for source in stream.sources.values()}
     files["families.json"] = json.dumps(families, indent=1) + "\n"
     files["gold.jsonl"] = "".join(
