@@ -91,7 +91,7 @@ def documents_budget(settings: Settings) -> int:
 def judge(plan: Plan, survey: Survey, shelf: Shelf) -> Plan:
     """Return ``plan`` with each of its checks judged by what was found to read."""
     stories, folders = survey.by_story, shelf.by_story
-    telling = [item.story for item in plan.stories if folders[item.story].lines]
+    telling = [item.story for item in plan.stories if folders[item.story].tellable]
     several = [item.story for item in plan.stories if _needs_second(item, stories[item.story])]
 
     def families(story: int) -> int:
@@ -158,7 +158,7 @@ def _lost(plan: Plan, survey: Survey, shelf: Shelf) -> dict[int, Reason]:
     for item in plan.stories:
         if item.story in shelf.twins:
             lost[item.story] = "covered"
-        elif not shelf.by_story[item.story].lines:
+        elif not shelf.by_story[item.story].tellable:
             # A told story of which every quotable line was told has nothing new; another has nothing to quote.
             lost[item.story] = "cooled_down" if survey.by_story[item.story].continuing else "below_floor"
     return lost

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Final
 
+from domains import limits
 from domains.digest import Plan, PlannedStory, Settings
 from domains.extract import similarity
 from domains.fitness import quotable
@@ -20,6 +21,8 @@ from domains.terms import Lexicon, Told, stems
 SIFTED: Final = 40
 # So much of a post can reach a digest: what stands below is rarely news and always costs.
 LINES: Final = 12
+# A line less fit than this cannot head a story.
+HEADLINE_FITNESS: Final = 0.5
 # Two stories whose leads are this similar (tf-idf cosine) are one happening told twice.
 TWINS: Final = 0.5
 
@@ -43,6 +46,11 @@ class Folder:
     lang: str
     documents: tuple[int, ...]
     lines: tuple[Line, ...]
+
+    @property
+    def tellable(self) -> bool:
+        """Whether one of its lines can head the story."""
+        return any(_heads(line) for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,10 @@ def _lines(post: Post, told: Told) -> tuple[Line, ...]:
         for place, (span, fit) in enumerate(quotable(post)[:LINES])
     )
     return tuple(line for line in lines if not told or told.is_news(post.quote(line.span)))
+
+
+def _heads(line: Line) -> bool:
+    return line.fitness >= HEADLINE_FITNESS and line.span[1] - line.span[0] <= limits.HEADLINE_CHARS
 
 
 def _language(posts: Sequence[Post], wanted: tuple[str, ...]) -> str:

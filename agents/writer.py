@@ -1,0 +1,203 @@
+"""The extractive writer: a headline and a few sentences for each story, every one a span of a post.
+
+It asks `domains.extract` what to take; here is only what makes a headline, and what must not be said twice.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from agents.retriever import HEADLINE_FITNESS, Folder, Line, Shelf
+from domains import limits
+from domains.digest import Citation, Draft, DraftStory, Plan, PlannedStory, Sentence
+from domains.extract import Candidate, centrality, mmr, submodular
+from domains.post import Span
+from domains.survey import Survey
+from domains.terms import Lexicon, repeats
+from domains.text import numbers
+
+# A sentence less fit than this leaves the reader asking who "he" is.
+SENTENCE_FITNESS: Final = 0.5
+# A headline longer than this, in characters, is a paragraph; shorter than that, a word.
+HEADLINE_LONG: Final = 140
+HEADLINE_SHORT: Final = 35
+# What a line's place in its post says of its being a headline: titles and first sentences are written to be one.
+_TITLE: Final = 1.2
+_PLACES: Final = (1.0, 0.55, 0.4)
+# Two sentences of one story that share this much of their terms say the same to a reader, whatever the figures.
+_ALIKE: Final = 0.5
+
+Place = tuple[int, Span]
+Said = tuple[str, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A way to choose sentences: takes candidates, how many, and which are said already; returns indices."""
+
+    name: str
+    choose: Callable[[Sequence[Candidate], int, Sequence[int]], tuple[int, ...]]
+
+
+SUBMODULAR: Final = Method("submodular", submodular)
+MMR: Final = Method("mmr", mmr)
+METHODS: Final = (SUBMODULAR, MMR)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What lies before the writer: the plan, what may be read, and the facts."""
+
+    plan: Plan
+    shelf: Shelf
+    survey: Survey
+    lexicon: Lexicon
+
+    def quote(self, line: Line) -> str:
+        """Return the text of ``line``."""
+        return self.survey.posts[line.post].quote(line.span)
+
+    def gist(self, folder: Folder, line: Line) -> frozenset[str]:
+        """Return the content terms of ``line``."""
+        return self.lexicon.gist(self.quote(line), folder.lang)
+
+
+def write(method: Method, desk: Desk) -> Draft:
+    """Return a draft of the whole plan by ``method``; a story without a headline of its own is left out."""
+    said: list[Said] = []
+    stories: list[DraftStory] = []
+    for planned in desk.plan.stories:
+        story = write_story(method, planned, desk, said)
+        if story is not None:
+            stories.append(story)
+            said += spoken(story, desk)
+    return Draft(method.name, "extractive", tuple(stories))
+
+
+def write_story(
+    method: Method,
+    planned: PlannedStory,
+    desk: Desk,
+    said: Sequence[Said],
+    banned: frozenset[Place] = frozenset(),
+) -> DraftStory | None:
+    """Return a story that repeats nothing of ``said`` and takes no ``banned`` line, or None without a headline."""
+    folder = desk.shelf.by_story[planned.story]
+    candidates = _candidates(folder, desk)
+    headline = _headline(folder, candidates, desk, said, banned)
+    if headline is None:
+        return None
+    bare = DraftStory(planned.story, planned.section, _sentence(folder.lines[headline], desk), ())
+    return complete(method, bare, planned, desk, said, banned)
+
+
+def complete(
+    method: Method,
+    story: DraftStory,
+    planned: PlannedStory,
+    desk: Desk,
+    said: Sequence[Said],
+    banned: frozenset[Place] = frozenset(),
+) -> DraftStory:
+    """Return ``story`` with sentences added up to the planned number, as far as there is something new to say."""
+    folder = desk.shelf.by_story[planned.story]
+    own = (story.headline, *story.sentences)
+    cited = {(one.post, one.span) for sentence in own for one in sentence.citations}
+    taken = [index for index, line in enumerate(folder.lines) if (line.post, line.span) in cited]
+    known = [*said, *spoken(story, desk)]
+    start = len(known) - len(own)
+    added: list[Line] = []
+    wanted = planned.sentences - len(story.sentences)
+    order = method.choose(_candidates(folder, desk), len(folder.lines), taken) if wanted > 0 else ()
+    for index in order:
+        line = folder.lines[index]
+        text, gist = desk.quote(line), desk.gist(folder, line)
+        fit = line.fitness >= SENTENCE_FITNESS and len(text) <= limits.SENTENCE_CHARS
+        if not fit or (line.post, line.span) in banned:
+            continue
+        if _repeated(text, gist, known) or _alike(gist, known[start:]):
+            continue
+        added.append(line)
+        known.append((text, gist))
+        if len(added) == wanted:
+            break
+    sentences = (*story.sentences, *(_sentence(line, desk) for line in _reading_order(added)))
+    return DraftStory(story.story, story.section, story.headline, sentences)
+
+
+def spoken(story: DraftStory, desk: Desk) -> list[Said]:
+    """Return the sentences of ``story`` with their terms, to be held against what comes after."""
+    lang = desk.shelf.by_story[story.story].lang
+    return [(one.text, desk.lexicon.gist(one.text, lang)) for one in (story.headline, *story.sentences)]
+
+
+def _candidates(folder: Folder, desk: Desk) -> list[Candidate]:
+    posts = desk.survey.posts
+    times = [posts[row].at for row in folder.documents]
+    age = max((max(times) - min(times)).total_seconds(), 1.0) if times else 1.0
+    made: list[Candidate] = []
+    for line in folder.lines:
+        post = posts[line.post]
+        recency = (post.at - min(times)).total_seconds() / age
+        made.append(
+            Candidate(
+                post=line.post,
+                span=line.span,
+                at=post.at,
+                terms=desk.lexicon.terms(desk.quote(line), folder.lang),
+                weight=line.fitness * (0.85 + 0.15 * recency) / (1.0 + 0.2 * line.place),
+                group=post.family,
+            )
+        )
+    return made
+
+
+def _headline(
+    folder: Folder,
+    candidates: Sequence[Candidate],
+    desk: Desk,
+    said: Sequence[Said],
+    banned: frozenset[Place],
+) -> int | None:
+    """Return the index of the line that can head the story best and repeats nothing said."""
+    central = centrality(candidates)
+    scored: list[tuple[float, int]] = []
+    for index, line in enumerate(folder.lines):
+        length = line.span[1] - line.span[0]
+        if (
+            line.fitness < HEADLINE_FITNESS
+            or length > limits.HEADLINE_CHARS
+            or (line.post, line.span) in banned
+        ):
+            continue
+        place = _TITLE if line.title else _PLACES[min(line.place, len(_PLACES) - 1)]
+        shape = 0.6 if length > HEADLINE_LONG else 0.7 if length < HEADLINE_SHORT else 1.0
+        scored.append((round(line.fitness * place * shape * (0.4 + 0.6 * float(central[index])), 9), index))
+    scored.sort(key=lambda pair: (-pair[0], candidates[pair[1]].key))
+    for _, index in scored:
+        line = folder.lines[index]
+        if not _repeated(desk.quote(line), desk.gist(folder, line), said):
+            return index
+    return None
+
+
+def _repeated(text: str, gist: frozenset[str], said: Iterable[Said]) -> bool:
+    own = numbers(text)
+    return any(text == other or (repeats(gist, known) and not own - numbers(other)) for other, known in said)
+
+
+def _alike(gist: frozenset[str], said: Iterable[Said]) -> bool:
+    return any(repeats(gist, known) or len(gist & known) >= _ALIKE * len(gist | known) for _, known in said)
+
+
+def _reading_order(lines: Sequence[Line]) -> list[Line]:
+    """Return ``lines`` best post first, those of one post in the order they were written."""
+    first: dict[int, int] = {}
+    for rank, line in enumerate(lines):
+        first.setdefault(line.post, rank)
+    return sorted(lines, key=lambda line: (first[line.post], line.span))
+
+
+def _sentence(line: Line, desk: Desk) -> Sentence:
+    quote = desk.quote(line)
+    return Sentence(quote, (Citation(line.post, line.span, quote),))
