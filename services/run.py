@@ -6,7 +6,6 @@ claim ─▶ brief (a frozen window) ─▶ journal: one artifact a step ─▶ 
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -28,16 +27,6 @@ from services.subscription import read_settings
 T = TypeVar("T")
 TOLD_WINDOW: Final = timedelta(days=7)
 TOLD_SENTENCES: Final = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """What a run ends with, for `finish`. ``bodies`` are the rendered forms kept as artifacts, by name."""
-
-    digest: Digest
-    decision: str
-    why: str
-    digest_json: bytes
 
 
 class RunJournal:
@@ -123,26 +112,24 @@ def brief(session: Session, run_id: int) -> Briefing:
     )
 
 
-def finish(session: Session, lease: work.Lease, decided: Decided, *, now: datetime) -> None:
-    """End the run: claims, fates and deliveries with the run's state, all or nothing.
+def finish(session: Session, lease: work.Lease, digest: Digest, why: str, *, now: datetime) -> None:
+    """End the run with its digest: claims, fates and deliveries with the run's state, all or nothing.
 
     Raises LeaseLostError when another worker has taken the run over; then nothing is written.
     """
     run = get(session, lease.id)
-    digest = decided.digest
-    held = decided.decision == "hold"
     work.settle(
         session,
         lease,
-        "held" if held else "done",
+        "done",
         ended_at=now,
-        decision=decided.decision,
-        why=decided.why,
+        decision="ship",
+        why=why,
         rung=digest.rung,
         score=digest.score,
-        digest_sha256=archive.put(session, decided.digest_json),
+        digest_sha256=archive.put(session, msgspec.json.encode(digest)),
     )
-    # A held run that was replayed writes its ledger anew.
+    # A run that is made again after a replay writes its ledger anew.
     session.execute(delete(Claim).where(Claim.run_id == run.id))
     session.execute(delete(Fate).where(Fate.run_id == run.id))
     fates = [
@@ -164,8 +151,7 @@ def finish(session: Session, lease: work.Lease, decided: Decided, *, now: dateti
     claims = _claims(run.id, digest)
     if claims:
         session.execute(insert(Claim), claims)
-    if not held:
-        _post_deliveries(session, run, now)
+    _post_deliveries(session, run, now)
 
 
 def recorded(session: Session, run_id: int, name: str, kind: type[T]) -> T:
@@ -187,6 +173,33 @@ def listing(session: Session, tenant_id: int, limit: int = 50) -> list[tuple[Run
         .limit(limit)
     )
     return [(run, name) for run, name in session.execute(query)]
+
+
+def is_behind(session: Session, run_id: int) -> bool:
+    """Return whether an earlier run of the same subscription is still to be made (dead and held ones do not count)."""
+    run = get(session, run_id)
+    earlier = select(Run.id).where(
+        Run.subscription_id == run.subscription_id,
+        Run.window_end < run.window_end,
+        Run.state.in_(("due", "leased")),
+    )
+    return session.scalar(select(earlier.exists())) or False
+
+
+def following(session: Session, run_id: int) -> list[int]:
+    """Return the next due run of the same subscription, if there is one."""
+    run = get(session, run_id)
+    query = (
+        select(Run.id)
+        .where(
+            Run.subscription_id == run.subscription_id,
+            Run.window_end > run.window_end,
+            Run.state == "due",
+        )
+        .order_by(Run.window_end)
+        .limit(1)
+    )
+    return list(session.scalars(query))
 
 
 def due_of(session: Session, tenant_id: int, *, now: datetime) -> list[int]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agents import loop
+from domains.digest import Briefing
 from domains.domain import DIGEST as DIGEST_DOMAIN
 from domains.ports import Deps
 from services import deadletter, delivery, intake, manifest, post, run, work
@@ -97,31 +98,46 @@ def index(world: World, lease: work.Lease) -> Errands:
 
 
 def make(world: World, lease: work.Lease) -> Errands:
-    """Make a digest: freeze the window, walk the loop's steps from the last checkpoint, finish."""
+    """Make a digest: freeze the window, walk the loop's steps from the last checkpoint, finish.
+
+    A run waits for the subscription's earlier ones, since what they told is not told again, and for the window's posts
+    to be analysed; waiting is being due: whoever finishes what it waits for nudges it.
+    """
     with world.database.transaction() as session:
-        window, tenant_id = run.window_of(session, lease.id)
-        waiting = post.pending(session, tenant_id, window.end)
-    if waiting and not _indexed(world, tenant_id):
+        if run.is_behind(session, lease.id):
+            work.settle(session, lease, "due", next_at=world.clock.now())
+            return ()
+    if not _indexed(world, lease.id):
         with world.database.transaction() as session:
             work.settle(session, lease, "due", next_at=world.clock.now())
         return ()
     journal = run.RunJournal(world.database, world.clock, lease, world.settings.lease_s)
     journal.step(manifest.BEGIN, dict[str, str], manifest.versions)
-    briefing = journal.step("brief", run.Briefing, lambda: _brief(world, lease.id))
+    briefing = journal.step("brief", Briefing, lambda: _brief(world, lease.id))
     outcome = loop.run(DIGEST_DOMAIN, briefing, Deps(world.language, journal))
+    digest = outcome.shipped()
     with world.database.transaction() as session:
-        run.finish(session, lease, outcome, now=world.clock.now())
-        return [(DELIVERY.name, row) for row in delivery.waiting(session, lease.id)]
+        run.finish(session, lease, digest, outcome.why, now=world.clock.now())
+        deliveries = [(DELIVERY.name, row) for row in delivery.waiting(session, lease.id)]
+        return [*deliveries, *((DIGEST.name, row) for row in run.following(session, lease.id))]
 
 
-def _indexed(world: World, tenant_id: int) -> bool:
-    """Analyse what waits, unless another worker is at it; return whether it is done."""
+def _indexed(world: World, run_id: int) -> bool:
+    """Analyse the posts of the run's window that wait for it, unless another worker is at it; return whether all are.
+
+    Where analysis is dead (its letter is open), the digest is made from what is analysed; the rest comes late.
+    """
+    with world.database.transaction() as session:
+        window, tenant_id = run.window_of(session, run_id)
+        if not post.pending(session, tenant_id, window.end):
+            return True
+        work.wake_indexing(session, now=world.clock.now(), tenant_id=tenant_id)
     perform(world, INDEX, tenant_id)
     with world.database.transaction() as session:
-        return post.pending(session, tenant_id, None) == 0
+        return not post.pending(session, tenant_id, window.end) or work.is_dead(session, Tenant, tenant_id)
 
 
-def _brief(world: World, run_id: int) -> run.Briefing:
+def _brief(world: World, run_id: int) -> Briefing:
     with world.database.transaction() as session:
         return run.brief(session, run_id)
 

@@ -1,0 +1,88 @@
+"""Windows tile time: no gap, no overlap, whatever the zone, DST, the delay or the schedule."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domains.errors import UsageError
+from domains.window import Schedule, Window, closed_windows, next_ends
+
+MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+ZONES = st.sampled_from(["UTC", "Europe/Kyiv", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"])
+CRONS = st.sampled_from(["0 8 * * *", "30 8 * * 1-5", "0 3 * * *", "30 2 * * *", "15 */6 * * *", "0 0 1 * *"])
+SCHEDULES = st.one_of(
+    st.builds(Schedule, zone=ZONES, cron=CRONS),
+    st.builds(
+        Schedule, zone=ZONES, period=st.timedeltas(timedelta(hours=1), timedelta(days=3)), anchor=MOMENTS
+    ),
+)
+
+
+@given(SCHEDULES, MOMENTS, st.timedeltas(timedelta(0), timedelta(days=40)))
+def test_windows_tile_time_without_gap_or_overlap(schedule, start, delay):
+    windows = closed_windows(schedule, start, start + delay)
+    assert [w.start for w in windows] == [start, *(w.end for w in windows[:-1])][: len(windows)]
+    assert all(w.end <= start + delay for w in windows)
+    upcoming = next_ends(schedule, windows[-1].end if windows else start, 1)[0]
+    assert upcoming > start + delay
+
+
+@given(SCHEDULES, MOMENTS, st.lists(st.timedeltas(timedelta(0), timedelta(days=5)), max_size=6))
+def test_the_tiling_does_not_depend_on_when_beat_looked(schedule, start, delays):
+    now, covered, seen = start, start, []
+    for delay in delays:
+        now += delay
+        windows = closed_windows(schedule, covered, now)
+        covered = windows[-1].end if windows else covered
+        seen += windows
+    assert seen == closed_windows(schedule, start, now)
+
+
+@given(SCHEDULES, MOMENTS, st.timedeltas(timedelta(0), timedelta(days=40)))
+def test_one_catch_up_window_covers_what_each_would(schedule, start, delay):
+    each = closed_windows(schedule, start, start + delay, "each")
+    one = closed_windows(schedule, start, start + delay, "one")
+    assert [(w.start, w.end) for w in one] == ([(each[0].start, each[-1].end)] if each else [])
+
+
+def test_a_daily_digest_comes_at_the_same_local_time_across_dst():
+    zone = ZoneInfo("Europe/Kyiv")
+    ends = next_ends(
+        Schedule(zone="Europe/Kyiv", cron="0 8 * * *"), datetime(2026, 10, 23, 12, tzinfo=UTC), 4
+    )
+    assert [end.astimezone(zone).hour for end in ends] == [8, 8, 8, 8]
+    assert {b - a for a, b in itertools.pairwise(ends)} == {timedelta(hours=24), timedelta(hours=25)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"zone": "Mars/Olympus", "cron": "0 8 * * *"}, "time zone"),
+        ({"cron": "61 8 * * *"}, "cron"),
+        ({"cron": "often"}, "cron"),
+        ({}, "either"),
+        ({"cron": "0 8 * * *", "period": timedelta(days=1)}, "either"),
+        ({"period": timedelta(seconds=5)}, "one minute"),
+    ],
+)
+def test_a_schedule_that_means_nothing_is_refused(arguments, complaint):
+    with pytest.raises(UsageError, match=complaint):
+        Schedule(**arguments)
+
+
+def test_a_window_holds_its_start_and_not_its_end():
+    window = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
+    assert window.start in window
+    assert window.end not in window
+
+
+def test_naive_and_empty_windows_are_refused():
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    with pytest.raises(ValueError, match="aware"):
+        Window(at.replace(tzinfo=None), at)
+    with pytest.raises(ValueError, match="after it starts"):
+        Window(at, at)
