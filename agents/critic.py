@@ -108,7 +108,9 @@ def _flagged_places(draft: Draft, verdict: Verdict) -> frozenset[Place]:
     for number, story in enumerate(draft.stories):
         lines = [(f"stories[{number}].headline", story.headline)]
         lines += [(f"stories[{number}].sentences[{index}]", one) for index, one in enumerate(story.sentences)]
-        places |= {(one.post, one.span) for path, line in lines if path in flagged for one in line.citations}
+        places |= {
+            (one.post, one.span[0]) for path, line in lines if path in flagged for one in line.citations
+        }
     return frozenset(places)
 
 

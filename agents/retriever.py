@@ -5,7 +5,7 @@ plan (who gets how many documents) ─▶ gather ─▶ Shelf: a Folder of quota
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Final
 
@@ -21,6 +21,8 @@ from domains.terms import Lexicon, Told, stems
 SIFTED: Final = 40
 # So much of a post can reach a digest: what stands below is rarely news and always costs.
 LINES: Final = 12
+# So many characters of a post say what it is about.
+GIST_CHARS: Final = 1_500
 # A line less fit than this cannot head a story.
 HEADLINE_FITNESS: Final = 0.5
 # Two stories whose leads are this similar (tf-idf cosine) are one happening told twice.
@@ -29,13 +31,30 @@ TWINS: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A sentence that may be quoted: ``place`` counts the quotable ones of its post from 0."""
+    """A sentence that may be quoted.
+
+    ``place`` counts the quotable ones of its post from 0; ``echo`` in [0, 1] is how much of the whole story, unread
+    posts included, uses its words, relative to the story's best line; ``novelty`` in [0, 1] is
+    the share of it that earlier digests did not tell.
+    """
 
     post: int
     span: Span
     fitness: float
     place: int
     title: bool
+    echo: float = 0.0
+    novelty: float = 1.0
+
+    @property
+    def length(self) -> int:
+        """Its length in characters."""
+        return self.span[1] - self.span[0]
+
+    @property
+    def heads(self) -> bool:
+        """Whether it can be a headline."""
+        return self.fitness >= HEADLINE_FITNESS and self.length <= limits.HEADLINE_CHARS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +69,7 @@ class Folder:
     @property
     def tellable(self) -> bool:
         """Whether one of its lines can head the story."""
-        return any(_heads(line) for line in self.lines)
+        return any(line.heads for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,29 +109,28 @@ def _folder(planned: PlannedStory, story: StorySurvey, settings: Settings) -> Fo
     telling = [post for post in story.readable if lines.get(post.id)]
     lang = _language(telling, settings.languages)
     telling = [post for post in telling if post.lang == lang]
-    scores = _tellingness(telling, lines)
+    usage = Counter(stem for post in telling for stem in stems(post.text[:GIST_CHARS]))
+    scores = {post.id: _tellingness(post, lines[post.id], usage) for post in telling}
     telling.sort(key=lambda post: (-scores[post.id], post.at, post.id))
     chosen = in_turn(telling, len(planned.posts))
     return Folder(
         story=story.id,
         lang=lang,
         documents=tuple(post.id for post in chosen),
-        lines=tuple(line for post in chosen for line in lines[post.id]),
+        lines=_echoed([(line, post.quote(line.span)) for post in chosen for line in lines[post.id]], usage),
     )
 
 
 def _lines(post: Post, told: Told) -> tuple[Line, ...]:
     """Return what can be quoted of ``post`` and was not told before."""
     title = len(post.title) if post.title and post.text.startswith(post.title) else 0
-    lines = (
-        Line(post.id, span, fit, place, title > 0 and span[1] <= title)
-        for place, (span, fit) in enumerate(quotable(post)[:LINES])
-    )
-    return tuple(line for line in lines if not told or told.is_news(post.quote(line.span)))
-
-
-def _heads(line: Line) -> bool:
-    return line.fitness >= HEADLINE_FITNESS and line.span[1] - line.span[0] <= limits.HEADLINE_CHARS
+    lines: list[Line] = []
+    for place, (span, fit) in enumerate(quotable(post)[:LINES]):
+        quote = post.quote(span)
+        if not told or told.is_news(quote):
+            novelty = round(told.novelty(quote), 6)
+            lines.append(Line(post.id, span, fit, place, title > 0 and span[1] <= title, novelty=novelty))
+    return tuple(lines)
 
 
 def _language(posts: Sequence[Post], wanted: tuple[str, ...]) -> str:
@@ -126,22 +144,27 @@ def _language(posts: Sequence[Post], wanted: tuple[str, ...]) -> str:
     return max(sorted(spoken - {"und"}) or ["und"], key=lambda lang: (families.get(lang, 0), count[lang]))
 
 
-def _tellingness(posts: Sequence[Post], lines: dict[int, tuple[Line, ...]]) -> dict[int, float]:
-    """Return for each post how close it is to what the story's posts share, times its best line's fitness.
+def _tellingness(post: Post, lines: tuple[Line, ...], usage: Counter[str]) -> float:
+    """Return how well a post speaks for its story: its closeness to the others times its best opening's fitness."""
+    fit = max(line.fitness for line in lines[:3])
+    whole = 1.0 if lines[0].place == 0 else 0.8
+    return round(_closeness(stems(post.text[:GIST_CHARS]), usage) * fit * whole, 9)
 
-    Closeness is the mean document frequency of its stems in the story over the root of their number, so that a
-    stray post of a badly clustered story does not speak for it.
+
+def _closeness(own: frozenset[str], usage: Counter[str]) -> float:
+    """Return how many other posts use the stems ``own``, summed, over the root of their number.
+
+    So a stray post of a badly clustered story does not speak for it, and a long one is not close by length alone.
     """
-    own = {post.id: stems(post.text[:1500]) for post in posts}
-    df = Counter(stem for found in own.values() for stem in found)
-    scores: dict[int, float] = {}
-    for post in posts:
-        shared = sum(df[stem] - 1 for stem in own[post.id])
-        closeness = (1 + shared) / sqrt(1 + len(own[post.id]))
-        fit = max(line.fitness for line in lines[post.id][:3])
-        whole = 1.0 if lines[post.id][0].place == 0 else 0.8
-        scores[post.id] = round(closeness * fit * whole, 9)
-    return scores
+    return (1 + sum(max(usage[stem] - 1, 0) for stem in own)) / sqrt(4 + len(own))
+
+
+def _echoed(lines: Sequence[tuple[Line, str]], usage: Counter[str]) -> tuple[Line, ...]:
+    raw = [_closeness(stems(text), usage) for _, text in lines]
+    loudest = max(raw, default=1.0)
+    return tuple(
+        replace(line, echo=round(own / loudest, 6)) for (line, _), own in zip(lines, raw, strict=True)
+    )
 
 
 def _twins(folders: Sequence[Folder], survey: Survey, lexicon: Lexicon) -> dict[int, int]:

@@ -3,19 +3,21 @@
 It asks `domains.extract` what to take; here is only what makes a headline, and what must not be said twice.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from agents.retriever import HEADLINE_FITNESS, Folder, Line, Shelf
+from agents.retriever import Folder, Line, Shelf
 from domains import limits
 from domains.digest import Citation, Draft, DraftStory, Plan, PlannedStory, Sentence
 from domains.extract import Candidate, centrality, mmr, submodular
-from domains.post import Span
 from domains.survey import Survey
 from domains.terms import Lexicon, repeats
 from domains.text import numbers
 
+# A longer headline may score so much less than the one it contains.
+_FULLER: Final = 0.5
 # A sentence less fit than this leaves the reader asking who "he" is.
 SENTENCE_FITNESS: Final = 0.5
 # A headline longer than this, in characters, is a paragraph; shorter than that, a word.
@@ -24,10 +26,18 @@ HEADLINE_SHORT: Final = 35
 # What a line's place in its post says of its being a headline: titles and first sentences are written to be one.
 _TITLE: Final = 1.2
 _PLACES: Final = (1.0, 0.55, 0.4)
-# Two sentences of one story that share this much of their terms say the same to a reader, whatever the figures.
-_ALIKE: Final = 0.5
+# Of a sentence's terms, this share must be new to what its story says already; with a new figure less will do.
+_NEW: Final = 0.55
+_NEW_WITH_NUMBER: Final = 0.35
+# What a sentence's place in its post says of its adding to the headline: other posts' openings say the same again.
+_DETAIL: Final = (0.7, 1.0, 0.95, 0.9, 0.85)
 
-Place = tuple[int, Span]
+# A full stop that belongs to the word before it: "2024 г.", "и др.", "U.S.", "...".
+_ABBREVIATED: Final = re.compile(
+    r"(?:\.|\b[a-zа-яіїєґ]{1,2}|\b(?:тыс|руб|млн|млрд|коп|чел|тис|грн|обл|Inc|Ltd|Corp))\.$"
+)
+# A line is known by its post and where it begins: a headline loses its final full stop.
+Place = tuple[int, int]
 Said = tuple[str, frozenset[str]]
 
 
@@ -87,7 +97,9 @@ def write_story(
     headline = _headline(folder, candidates, desk, said, banned)
     if headline is None:
         return None
-    bare = DraftStory(planned.story, planned.section, _sentence(folder.lines[headline], desk), ())
+    bare = DraftStory(
+        planned.story, planned.section, _sentence(_unstopped(folder.lines[headline], desk), desk), ()
+    )
     return complete(method, bare, planned, desk, said, banned)
 
 
@@ -102,8 +114,8 @@ def complete(
     """Return ``story`` with sentences added up to the planned number, as far as there is something new to say."""
     folder = desk.shelf.by_story[planned.story]
     own = (story.headline, *story.sentences)
-    cited = {(one.post, one.span) for sentence in own for one in sentence.citations}
-    taken = [index for index, line in enumerate(folder.lines) if (line.post, line.span) in cited]
+    cited = {(one.post, one.span[0]) for sentence in own for one in sentence.citations}
+    taken = [index for index, line in enumerate(folder.lines) if (line.post, line.span[0]) in cited]
     known = [*said, *spoken(story, desk)]
     start = len(known) - len(own)
     added: list[Line] = []
@@ -113,9 +125,9 @@ def complete(
         line = folder.lines[index]
         text, gist = desk.quote(line), desk.gist(folder, line)
         fit = line.fitness >= SENTENCE_FITNESS and len(text) <= limits.SENTENCE_CHARS
-        if not fit or (line.post, line.span) in banned:
+        if not fit or (line.post, line.span[0]) in banned:
             continue
-        if _repeated(text, gist, known) or _alike(gist, known[start:]):
+        if _repeated(text, gist, known) or not _adds(text, gist, known[start:]):
             continue
         added.append(line)
         known.append((text, gist))
@@ -145,7 +157,10 @@ def _candidates(folder: Folder, desk: Desk) -> list[Candidate]:
                 span=line.span,
                 at=post.at,
                 terms=desk.lexicon.terms(desk.quote(line), folder.lang),
-                weight=line.fitness * (0.85 + 0.15 * recency) / (1.0 + 0.2 * line.place),
+                weight=line.fitness
+                * (0.85 + 0.15 * recency)
+                * (0.5 + 0.5 * line.novelty)
+                * _DETAIL[min(line.place, len(_DETAIL) - 1)],
                 group=post.family,
             )
         )
@@ -163,22 +178,34 @@ def _headline(
     central = centrality(candidates)
     scored: list[tuple[float, int]] = []
     for index, line in enumerate(folder.lines):
-        length = line.span[1] - line.span[0]
+        place = (line.post, line.span[0])
         if (
-            line.fitness < HEADLINE_FITNESS
-            or length > limits.HEADLINE_CHARS
-            or (line.post, line.span) in banned
+            line.heads
+            and place not in banned
+            and not _repeated(desk.quote(line), desk.gist(folder, line), said)
         ):
-            continue
-        place = _TITLE if line.title else _PLACES[min(line.place, len(_PLACES) - 1)]
-        shape = 0.6 if length > HEADLINE_LONG else 0.7 if length < HEADLINE_SHORT else 1.0
-        scored.append((round(line.fitness * place * shape * (0.4 + 0.6 * float(central[index])), 9), index))
+            scored.append((_headline_score(line, float(central[index])), index))
+    if not scored:
+        return None
     scored.sort(key=lambda pair: (-pair[0], candidates[pair[1]].key))
-    for _, index in scored:
-        line = folder.lines[index]
-        if not _repeated(desk.quote(line), desk.gist(folder, line), said):
-            return index
-    return None
+    best = scored[0][1]
+    core = desk.gist(folder, folder.lines[best])
+    # Where another line says all of the best one and more, and is still a headline, it says it better.
+    fuller = (
+        index
+        for score, index in scored[1:]
+        if score >= _FULLER * scored[0][0]
+        and folder.lines[index].length <= HEADLINE_LONG
+        and core < desk.gist(folder, folder.lines[index])
+    )
+    return next(fuller, best)
+
+
+def _headline_score(line: Line, central: float) -> float:
+    place = _TITLE if line.title else _PLACES[min(line.place, len(_PLACES) - 1)]
+    shape = 0.6 if line.length > HEADLINE_LONG else 0.7 if line.length < HEADLINE_SHORT else 1.0
+    typical = 0.25 + 0.25 * central + 0.5 * line.echo
+    return round(line.fitness * place * shape * typical * (0.2 + 0.8 * line.novelty), 9)
 
 
 def _repeated(text: str, gist: frozenset[str], said: Iterable[Said]) -> bool:
@@ -186,8 +213,20 @@ def _repeated(text: str, gist: frozenset[str], said: Iterable[Said]) -> bool:
     return any(text == other or (repeats(gist, known) and not own - numbers(other)) for other, known in said)
 
 
-def _alike(gist: frozenset[str], said: Iterable[Said]) -> bool:
-    return any(repeats(gist, known) or len(gist & known) >= _ALIKE * len(gist | known) for _, known in said)
+def _adds(text: str, gist: frozenset[str], said: Sequence[Said]) -> bool:
+    """Return whether a sentence tells a reader enough that its own story has not said yet."""
+    known = frozenset[str]().union(*(terms for _, terms in said))
+    figures = frozenset[str]().union(*(numbers(other) for other, _ in said))
+    least = _NEW_WITH_NUMBER if numbers(text) - figures else _NEW
+    return len(gist - known) >= least * len(gist)
+
+
+def _unstopped(line: Line, desk: Desk) -> Line:
+    """Return ``line`` without its final full stop, which a headline does not have."""
+    text = desk.quote(line)
+    if text.endswith(".") and not _ABBREVIATED.search(text):
+        return replace(line, span=(line.span[0], line.span[1] - 1))
+    return line
 
 
 def _reading_order(lines: Sequence[Line]) -> list[Line]:

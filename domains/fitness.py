@@ -46,17 +46,46 @@ DANGLING: Final = re.compile(
     r"(?i)(?:he|she|they|it|this|that|these|those|his|her|their|him|but|and|or|so|also|however|moreover|meanwhile"
     r"|therefore|then|thus|besides|there|such|i|we|you|my|our|your|another|according to (?:him|her|them|it)"
     r"|он|она|они|оно|это|этот|эта|эти|его|её|ее|их|ему|ей|им|там|тут|здесь|тогда|затем|потом|при этом|также"
-    r"|кроме того|однако|но|а|и|или|поэтому|так|такой|такая|такие|таким|тем временем|тоже|я|мы|вы|ты|мой|наш"
+    r"|кроме того|однако|но|а|и|или|поэтому|так|такой|такая|такое|такие|таким|такую|тем временем|тоже|я|мы|вы|ты|мой|наш"
     r"|по его|по её|по ее|по их|об этом|в этом|на этом|после этого|до этого|из-за этого|для этого|в том числе"
-    r"|напомним|кстати|впрочем|именно|тот|та|те|все это|всё это|среди них|один из них|одна из них"
+    r"|напомним|кстати|впрочем|соответственно|в итоге|в общем|дело в том|как отмечает издание|сам|сама|сами|upd"
+    r"|публикуем|показываем|появил(?:ось|ись|ся) (?:видео|кадры)|видео|кадры|момент|очередн\w+|уточнение"
+    r"|на видео|на фото|на кадрах|на записи|перед вами|смотрите|вот|именно|тот|та|те|все это|всё это|среди них|один из них|одна из них"
     r"|він|вона|вони|воно|це|цей|ця|ці|його|її|їх|йому|їй|їм|тоді|потім|при цьому|також|крім того|однак|але|та|й|і"
     r"|або|тому|такий|така|такі|тим часом|теж|ми|ви|ти|мій|за його|за її|за їх|про це|після цього|до цього"
+    r"|на відео|на фото|на кадрах|перед вами|дивіться|ось|відповідно|у підсумку|справа в тому|сам|сама|самі"
+    r"|pictured|watch|here|in the video|in the end|as a result|through this|through these"
     r"|через це|для цього|нагадаємо|до речі|втім|зокрема|саме|серед них)(?![\w’'-])"
+)
+# A pronoun among the first words, or after "he said": somebody the reader has not met.
+LEANING: Final = re.compile(
+    r"(?i)(?:[\w’'-]+,? ){1,3}(?:he|she|they|him|her|them|он|она|они|оно|его|её|ее|ему|ей|им|их|таких|такие|такая|такой"
+    r"|він|вона|вони|воно|його|її|йому|їй|їм|їх|таких|такі|така|такий)(?![\w’'-])"
+    r"|.*(?:сообщил|отметил|добавил|подчеркнул|пояснил|уточнил|заявил|рассказал|сказал|повідомил|зазначил|додал|наголосил"
+    r"|пояснил|уточнил|заявил|розповіл|сказал|said|added|noted|explained)\w* (?:он|она|они|в ведомстве|там|він|вона|вони"
+    r"|у відомстві|he|she|they)(?![\w’'-])"
+)
+# "This" of something said before; not "this week".
+POINTING: Final = re.compile(
+    r"(?i)(?<![\w’'-])(?:(?:этот|эту|этого|этому|этим|этой|эти|этих|данн(?:ый|ая|ое|ого|ой|ую|ые|ых)|цей|цю|цього|цьому"
+    r"|цією|цієї|ці|цих) (?!год|сезон|день|дня|дню|дни|дней|недел|утр|месяц|вечер|ноч|раз|рік|ро[цк]|дн|тиж|ран|місяц|веч|ніч)"
+    r"|(?:this|these|those) (?!year|week|month|morning|evening|night|afternoon|season|summer|winter|spring|autumn|fall))\w"
+)
+# Speech whose speaker is elsewhere.
+FIRST_PERSON: Final = re.compile(
+    r"(?i)(?<![\w’'-])(?:я|мы|нас|нам|нами|мне|меня|наш|наша|наше|наши|нашей|нашего|наших|ми|мені|мене|наші|нашої|нашого"
+    r"|i|we|us|my|our|ours|me)(?![\w’'-])"
+)
+# Advice to the reader is no news.
+ADVICE: Final = re.compile(
+    r"(?i)(?:не |do not |don[’']t |please )?(?:\w{2,}(?:йте|ьте|ите|ітьте|іть|айтеся)|be|use|keep|avoid)(?:сь)?\s"
 )
 _LEAD: Final = re.compile(
     r"^(?:\d\ufe0f?\u20e3\s*|\d{1,2}[.)]\s+|[^\w«\"“„‘('$€£₴₽№#@<\[+−-]+|[-+−](?=\s)\s*)+"
 )
 _TAIL: Final = re.compile(r"[^\w»\"”’')\]!?.…%‰°₽$€£₴>]+$")
+_QUOTED: Final = re.compile(r"«[^»]*»|“[^”]*”|\"[^\"]*\"|„[^“”]*[“”]")
+_DASH: Final = re.compile(r"\s[—–-]\s")
 _PAIRS: Final = (("«", "»"), ("“", "”"), ("(", ")"), ("[", "]"))
 
 
@@ -71,6 +100,10 @@ class Blemish:
 
 def _unbalanced(text: str) -> bool:
     return text.count('"') % 2 == 1 or any(text.count(a) != text.count(b) for a, b in _PAIRS)
+
+
+def _unquoted(text: str) -> str:
+    return _QUOTED.sub(" ", text)
 
 
 def _shouted(text: str) -> bool:
@@ -91,12 +124,17 @@ BLEMISHES: Final[tuple[Blemish, ...]] = (
     Blemish("a line break", 0.0, lambda s: "\n" in s),
     # What leans on text the reader does not see.
     Blemish("dangling opening", 0.35, lambda s: bool(DANGLING.match(s))),
+    Blemish("leans on a pronoun", 0.6, lambda s: bool(LEANING.match(s))),
+    Blemish("points back", 0.6, lambda s: bool(POINTING.search(_unquoted(s)))),
+    Blemish("first person", 0.45, lambda s: bool(FIRST_PERSON.search(_unquoted(s)))),
     Blemish("begins in the middle", 0.4, lambda s: s[:1].islower()),
     Blemish("a question", 0.2, lambda s: s.rstrip("»”\"'!)").endswith("?")),
     Blemish("leads on to something", 0.3, lambda s: s.endswith((":", "…", "...", ","))),
     Blemish("unbalanced quotation", 0.3, _unbalanced),
     Blemish("nothing but a quotation", 0.5, lambda s: s[:1] in '«"“„—–' and s[-1:] in '»"”'),
+    Blemish("a list item", 0.4, lambda s: len(s) < 45 and len(words(s)) <= 6 and bool(_DASH.search(s))),
     # What reads badly.
+    Blemish("advice", 0.6, lambda s: bool(ADVICE.match(s))),
     Blemish("hashtag", 0.4, lambda s: "#" in s),
     Blemish("exclamation", 0.7, lambda s: s.endswith("!")),
     Blemish("shouted", 0.7, _shouted),

@@ -101,6 +101,11 @@ class Told:
     def __bool__(self) -> bool:
         return bool(self._stems)
 
+    def novelty(self, sentence: str) -> float:
+        """Return the share of a sentence's content that was not told, in [0, 1]; 1 when nothing was told."""
+        new = stems(sentence) | numbers(sentence)
+        return len(new - self._together - self._numbers) / max(len(new), 1)
+
     def is_news(self, sentence: str) -> bool:
         """Return whether ``sentence`` says something that was not told.
 
