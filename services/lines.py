@@ -57,16 +57,25 @@ def head(path: Path) -> bytes:
 
 
 def encoding(start: bytes) -> str:
-    """Return the encoding that a text's first bytes are in: its byte order mark's, else UTF-8, else Windows-1251."""
+    """Return the encoding of a text's first bytes: its byte order mark's, else UTF-8, or Windows-1251.
+
+    Windows-1251 is chosen when the bytes are far from UTF-8 and most of what it gives is Cyrillic.
+    """
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     try:
         codecs.getincrementaldecoder("utf-8")().decode(start)
     except UnicodeDecodeError:
-        high = [char for char in start.decode("cp1251", "replace") if ord(char) > 127]
-        cyrillic = sum("\u0400" <= char <= "\u04ff" for char in high)
-        return "cp1251" if cyrillic >= 0.8 * len(high) else "utf-8-sig"
+        return "cp1251" if _is_cp1251(start) else "utf-8-sig"
     return "utf-8-sig"
+
+
+def _is_cp1251(start: bytes) -> bool:
+    read = [char for char in start.decode("utf-8", "replace") if ord(char) > 127]
+    if read.count("\ufffd") < 0.05 * len(read):
+        return False
+    high = [char for char in start.decode("cp1251", "replace") if ord(char) > 127]
+    return sum("\u0400" <= char <= "\u04ff" for char in high) >= 0.8 * len(high)
 
 
 def read(path: Path) -> Iterator[Line | Bad]:
