@@ -41,7 +41,7 @@ def parse(body: bytes, *, url: str, content_type: str | None, now: datetime) -> 
     """
     found = list(itertools.islice(_read(body, url, content_type, now), limits.ENTRY_COUNT + 1))
     bad = [one for one in found if isinstance(one, Bad)]
-    if len(found) > limits.ENTRY_COUNT:
+    if len(found) > limits.ENTRY_COUNT and isinstance(found[-1], Item):
         bad.append(Bad(f"{url}: item {len(found)}", f"only {limits.ENTRY_COUNT} items are read at a time"))
     items = [one for one in found[: limits.ENTRY_COUNT] if isinstance(one, Item)]
     yield from feeditem.entries(items, now)
