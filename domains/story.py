@@ -1,0 +1,214 @@
+"""Which story a post belongs to: `StoryIndex`, an online leader clustering in event time.
+
+    post's vector ──> candidates: active stories that share its rarer words
+                 ──> cosine with each candidate's centroid, fading with the time between
+                 ──> the likest, if it is like enough; else a new story
+
+A story's id is given by the caller and never changes; nothing is merged, so what was told stays told. The work for a
+post follows the stories active within the window, not history.
+"""
+
+import heapq
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Self
+
+import msgspec
+import numpy as np
+
+from domains import limits
+from domains.vector import CHAR_BIT, Vector
+
+# Set on the development streams (benchmarks/stories.py), where news in English and Telegram posts agree on them.
+THRESHOLD: Final = 0.17
+# Likeness falls by e in this time after a story's last post.
+FADE: Final = timedelta(days=3)
+# What being the answer to a post of the story adds to likeness.
+REPLY_BONUS: Final = 0.15
+# Features kept of a centroid: the heaviest.
+_CENTROID: Final = 600
+# Posting entries read and candidates compared in full, per post.
+_SCAN: Final = 3_000
+_CANDIDATES: Final = 24
+_TITLE_CHARS: Final = 140
+_EMPTY: Final = Vector(np.empty(0, np.uint32), np.empty(0, np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The story a post belongs to, None for a new one, and its likeness to the likest story, 0 to 1."""
+
+    story: int | None
+    similarity: float
+
+
+@dataclass(slots=True)
+class _Story:
+    first_at: datetime
+    last_at: datetime
+    posts: int
+    total: Vector
+    length: float
+
+
+class _Saved(msgspec.Struct, frozen=True, array_like=True):
+    first_at: datetime
+    last_at: datetime
+    posts: int
+    total: bytes
+
+
+class StoryIndex:
+    """The active stories. Same posts in the same order, same stories. Not safe for threads."""
+
+    def __init__(
+        self,
+        window: timedelta = limits.STORY_WINDOW,
+        threshold: float = THRESHOLD,
+        fade: timedelta = FADE,
+    ) -> None:
+        self._window = window
+        self._threshold = threshold
+        self._fade_s = fade.total_seconds()
+        self._stories: dict[int, _Story] = {}
+        self._postings: defaultdict[int, dict[int, None]] = defaultdict(dict)
+        self._ages: list[tuple[datetime, int]] = []
+        self._newest = datetime.min.replace(tzinfo=UTC)
+
+    def __len__(self) -> int:
+        return len(self._stories)
+
+    def __contains__(self, story: object) -> bool:
+        return story in self._stories
+
+    def assign(self, at: datetime, vector: Vector, reply_story: int | None = None) -> Assignment:
+        """Return where a post of ``at`` belongs; changes nothing, `add` does.
+
+        ``reply_story`` is the story of the post it answers, if any. A late post finds the stories that are still
+        active and lie within the window of its own time.
+        """
+        best = (0.0, 0)
+        for story in self._candidates(vector, reply_story):
+            likeness = self._likeness(story, at, vector) + (REPLY_BONUS if story == reply_story else 0.0)
+            best = max(best, (likeness, -story))
+        similarity = min(best[0], 1.0)
+        return Assignment(-best[1] if similarity >= self._threshold else None, similarity)
+
+    def add(self, story: int, at: datetime, vector: Vector = _EMPTY) -> None:
+        """Put a post into ``story``, new or known. A repeat comes without vector: it renews the story's time only."""
+        known = self._stories.get(story)
+        if known is None:
+            known = self._stories[story] = _Story(at, at, 0, _EMPTY, 0.0)
+        known.first_at = min(known.first_at, at)
+        known.last_at = max(known.last_at, at)
+        known.posts += 1
+        self._grow(story, known, vector)
+        heapq.heappush(self._ages, (known.last_at, story))
+        self._expire(at)
+
+    def story_state(self, story: int) -> bytes:
+        """Return what `restore` needs to bring an active story back. Raises KeyError when it is not active."""
+        known = self._stories[story]
+        saved = _Saved(known.first_at, known.last_at, known.posts, known.total.to_bytes())
+        return msgspec.msgpack.encode(saved)
+
+    def restore(self, stories: Iterable[tuple[int, bytes]]) -> None:
+        """Bring back stories by id and state; in any order, the index then answers as the one that was saved."""
+        for story, data in sorted(stories):
+            saved = msgspec.msgpack.decode(data, type=_Saved)
+            known = _Story(saved.first_at, saved.last_at, saved.posts, _EMPTY, 0.0)
+            self._stories[story] = known
+            self._settle(story, known, Vector.from_bytes(saved.total))
+            heapq.heappush(self._ages, (known.last_at, story))
+            self._newest = max(self._newest, known.last_at)
+        self._expire(self._newest)
+
+    def state(self) -> bytes:
+        """Return all active stories, for `load`."""
+        return msgspec.msgpack.encode([(story, self.story_state(story)) for story in sorted(self._stories)])
+
+    @classmethod
+    def load(cls, data: bytes) -> Self:
+        """Return the index whose `state` this is."""
+        index = cls()
+        index.restore(msgspec.msgpack.decode(data, type=list[tuple[int, bytes]]))
+        return index
+
+    def _candidates(self, vector: Vector, reply_story: int | None) -> list[int]:
+        """Return the stories that share most of the post's rarer words, by what is cheap to sum."""
+        lists = [
+            (self._postings[index], value)
+            for index, value in zip(vector.indices.tolist(), vector.values.tolist(), strict=True)
+            if index in self._postings
+        ]
+        lists.sort(key=lambda one: (len(one[0]), -one[1]))
+        shared: defaultdict[int, float] = defaultdict(float)
+        scanned = 0
+        for stories, value in lists:
+            scanned += len(stories)
+            if scanned > _SCAN and shared:
+                break
+            for story in stories:
+                shared[story] += value
+        chosen = heapq.nsmallest(_CANDIDATES, shared, key=lambda story: (-shared[story], story))
+        if reply_story in self._stories and reply_story not in chosen:
+            chosen.append(reply_story)
+        return chosen
+
+    def _likeness(self, story: int, at: datetime, vector: Vector) -> float:
+        known = self._stories[story]
+        apart = max(known.first_at - at, at - known.last_at, timedelta())
+        if apart > self._window or not known.length:
+            return 0.0
+        return vector.dot(known.total) / known.length * math.exp(-apart.total_seconds() / self._fade_s)
+
+    def _grow(self, story: int, known: _Story, vector: Vector) -> None:
+        if not len(vector):
+            return
+        indices, where = np.unique(np.concatenate([known.total.indices, vector.indices]), return_inverse=True)
+        values = np.bincount(where, weights=np.concatenate([known.total.values, vector.values]))
+        if indices.size > _CENTROID:
+            heaviest = np.sort(np.argsort(-values, kind="stable")[:_CENTROID])
+            indices, values = indices[heaviest], values[heaviest]
+        self._settle(story, known, Vector(indices, values.astype(np.float32)))
+
+    def _settle(self, story: int, known: _Story, total: Vector) -> None:
+        """Make ``total`` the sum of the story's vectors, and its words lead to the story."""
+        old, new = _word_indices(known.total), _word_indices(total)
+        for index in old - new:
+            self._unlink(index, story)
+        for index in new - old:
+            self._postings[index][story] = None
+        known.total = total
+        known.length = float(np.linalg.norm(total.values))
+
+    def _unlink(self, index: int, story: int) -> None:
+        del self._postings[index][story]
+        if not self._postings[index]:
+            del self._postings[index]
+
+    def _expire(self, at: datetime) -> None:
+        self._newest = max(self._newest, at)
+        while self._ages and self._ages[0][0] < self._newest - self._window:
+            stamped, story = heapq.heappop(self._ages)
+            known = self._stories.get(story)
+            if known is not None and known.last_at == stamped:
+                for index in _word_indices(known.total):
+                    self._unlink(index, story)
+                del self._stories[story]
+
+
+def headline(text: str) -> str:
+    """Return a story's title from its first post: the first line, cut at a word."""
+    line = text.strip().partition("\n")[0].strip()
+    if len(line) <= _TITLE_CHARS:
+        return line
+    cut = line[:_TITLE_CHARS].rpartition(" ")[0] or line[: _TITLE_CHARS - 1]
+    return f"{cut.rstrip(' ,;:—–-')}…"
+
+
+def _word_indices(vector: Vector) -> set[int]:
+    return set(vector.indices[vector.indices < CHAR_BIT].tolist())
