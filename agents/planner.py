@@ -31,6 +31,8 @@ SENTENCES: Final[Mapping[str, int]] = {"main": 2, "developing": 2, "chats": 1, "
 LEADS: Final = 3
 # Documents the writer may compare for a story; what is left of the budget goes to the most important first.
 DOCUMENTS: Final[Mapping[str, int]] = {"main": 5, "developing": 4, "chats": 2, "offers": 1, "brief": 2}
+# What a single publisher tells needs a paragraph or a figure to be worth a line.
+SUBSTANCE: Final = 0.2
 # A chat's story needs a conversation.
 CHAT_POSTS: Final = 3
 # The share of the stories told by several publishers that must be readable from two of them.
@@ -170,6 +172,10 @@ def _refusal(story: StorySurvey, shops: bool) -> Reason | None:
         return "below_floor"
     if not story.news:
         return "cooled_down"
+    if story.routine:
+        return "below_floor"
+    if not _strong(story) and story.substance < SUBSTANCE:
+        return "below_floor"
     if story.kind == "chat" and story.families < 2 and len(story.members) < CHAT_POSTS:
         return "below_floor"
     if story.kind == "shop" and story.families < 2 and not shops:

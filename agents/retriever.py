@@ -3,6 +3,7 @@
 plan (who gets how many documents) ─▶ gather ─▶ Shelf: a Folder of quotable lines for each story
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from domains.fitness import quotable
 from domains.post import Post, Span
 from domains.survey import StorySurvey, Survey
 from domains.terms import Lexicon, Told, stems
+from domains.text import words
 
 # A story of hundreds of posts is judged by so many of them, taken in turn from its publishers.
 SIFTED: Final = 40
@@ -33,7 +35,7 @@ TWINS: Final = 0.5
 class Line:
     """A sentence that may be quoted.
 
-    ``place`` counts the quotable ones of its post from 0; ``echo`` in [0, 1] is how much of the whole story, unread
+    ``place`` counts its post's sentences from 0, quotable or not; ``echo`` in [0, 1] is how much of the whole story, unread
     posts included, uses its words, relative to the story's best line; ``novelty`` in [0, 1] is
     the share of it that earlier digests did not tell.
     """
@@ -88,7 +90,7 @@ class Shelf:
 def gather(plan: Plan, survey: Survey, settings: Settings, lexicon: Lexicon) -> Shelf:
     """Return what the writer may read under ``plan``: for no story more documents than it was given."""
     stories = survey.by_story
-    folders = tuple(_folder(planned, stories[planned.story], settings) for planned in plan.stories)
+    folders = tuple(_folder(planned, stories[planned.story], survey, settings) for planned in plan.stories)
     return Shelf(folders, _twins(folders, survey, lexicon))
 
 
@@ -103,10 +105,10 @@ def in_turn(posts: Sequence[Post], count: int) -> tuple[Post, ...]:
     return tuple(post for _, _, post in ranked[:count])
 
 
-def _folder(planned: PlannedStory, story: StorySurvey, settings: Settings) -> Folder:
+def _folder(planned: PlannedStory, story: StorySurvey, survey: Survey, settings: Settings) -> Folder:
     told = Told(story.facts.told)
     lines = {post.id: _lines(post, told) for post in in_turn(story.readable, SIFTED)}
-    telling = [post for post in story.readable if lines.get(post.id)]
+    telling = _voices(story.readable, lines, survey)
     lang = _language(telling, settings.languages)
     telling = [post for post in telling if post.lang == lang]
     usage = Counter(stem for post in telling for stem in stems(post.text[:GIST_CHARS]))
@@ -125,12 +127,25 @@ def _lines(post: Post, told: Told) -> tuple[Line, ...]:
     """Return what can be quoted of ``post`` and was not told before."""
     title = len(post.title) if post.title and post.text.startswith(post.title) else 0
     lines: list[Line] = []
-    for place, (span, fit) in enumerate(quotable(post)[:LINES]):
+    starts = [start for start, end in post.sentences if len(words(post.text[start:end])) > 1]
+    for span, fit in quotable(post)[:LINES]:
         quote = post.quote(span)
         if not told or told.is_news(quote):
+            place = max(0, bisect_right(starts, span[0]) - 1)
             novelty = round(told.novelty(quote), 6)
             lines.append(Line(post.id, span, fit, place, title > 0 and span[1] <= title, novelty=novelty))
     return tuple(lines)
+
+
+def _voices(posts: Sequence[Post], lines: dict[int, tuple[Line, ...]], survey: Survey) -> list[Post]:
+    """Return the posts that may speak: those of a chat only when no channel has anything to quote."""
+    telling = [post for post in posts if lines.get(post.id)]
+    published = [
+        post
+        for post in telling
+        if survey.kinds[post.source] == "channel" and any(line.heads for line in lines[post.id])
+    ]
+    return published or telling
 
 
 def _language(posts: Sequence[Post], wanted: tuple[str, ...]) -> str:

@@ -59,8 +59,9 @@ DANGLING: Final = re.compile(
 )
 # A pronoun among the first words, or after "he said": somebody the reader has not met.
 LEANING: Final = re.compile(
-    r"(?i)(?:[\w’'-]+,? ){1,3}(?:he|she|they|him|her|them|он|она|они|оно|его|её|ее|ему|ей|им|их|таких|такие|такая|такой"
-    r"|він|вона|вони|воно|його|її|йому|їй|їм|їх|таких|такі|така|такий)(?![\w’'-])"
+    r"(?i)(?:[\w’'-]+,? ){1,3}(?:he|she|they|him|her|them|он|она|они|оно|его|её|ее|ему|ей|им|их|него|неё|нее|ним|ней|них"
+    r"|нём|нем|оттуда|туда|таких|такие|такая|такой"
+    r"|він|вона|вони|воно|його|її|йому|їй|їм|їх|нього|неї|ньому|ній|них|звідти|туди|таких|такі|така|такий)(?![\w’'-])"
     r"|.*(?:сообщил|отметил|добавил|подчеркнул|пояснил|уточнил|заявил|рассказал|сказал|повідомил|зазначил|додал|наголосил"
     r"|пояснил|уточнил|заявил|розповіл|сказал|said|added|noted|explained)\w* (?:он|она|они|в ведомстве|там|він|вона|вони"
     r"|у відомстві|he|she|they)(?![\w’'-])"
@@ -73,7 +74,8 @@ POINTING: Final = re.compile(
 )
 # Speech whose speaker is elsewhere.
 FIRST_PERSON: Final = re.compile(
-    r"(?i)(?<![\w’'-])(?:я|мы|нас|нам|нами|мне|меня|наш|наша|наше|наши|нашей|нашего|наших|ми|мені|мене|наші|нашої|нашого"
+    r"(?i)(?<![\w’'-])(?:я|мы|нас|нам|нами|мне|меня|наш|наша|наше|наши|нашей|нашего|нашему|нашим|наших|мой"
+    r"|моя|моё|мои|моей|моего|моим|ми|мені|мене|мною|наші|нашої|нашого|нашій|нашому|нашою|мій|моя|моє|мої|моїй|мого"
     r"|i|we|us|my|our|ours|me)(?![\w’'-])"
 )
 # Advice to the reader is no news.
@@ -84,7 +86,15 @@ _LEAD: Final = re.compile(
     r"^(?:\d\ufe0f?\u20e3\s*|\d{1,2}[.)]\s+|[^\w«\"“„‘('$€£₴₽№#@<\[+−-]+|[-+−](?=\s)\s*)+"
 )
 _TAIL: Final = re.compile(r"[^\w»\"”’')\]!?.…%‰°₽$€£₴>]+$")
+# What is posted every day whatever happens: weather, rates, greetings, pictures.
+ROUTINE: Final = re.compile(
+    r"(?i)\W*(?:(?:прогноз\w* )?погод[аыиу]\b|weather\b|курс\w* валют|exchange rates?\b|horoscope|гороскоп|фото дня"
+    r"|photo of the day|picture of the day|good (?:morning|night|evening|day)\b|добр(?:ое|ого) (?:утр|ноч|дня)|доброй ночи"
+    r"|спокойной ночи|хорошего (?:дня|вечера)|добр(?:ого ранку|ий ранок|аніч)|на добраніч|гарного дня|с добрым утром"
+    r"|сегодня отмечается|сьогодні відзначають|главное к|головне за|итоги дня|підсумки дня|дайджест|digest\b|опрос\b|poll\b)"
+)
 _QUOTED: Final = re.compile(r"«[^»]*»|“[^”]*”|\"[^\"]*\"|„[^“”]*[“”]")
+_PICTURE: Final = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff]")
 _DASH: Final = re.compile(r"\s[—–-]\s")
 _PAIRS: Final = (("«", "»"), ("“", "”"), ("(", ")"), ("[", "]"))
 
@@ -124,7 +134,7 @@ BLEMISHES: Final[tuple[Blemish, ...]] = (
     Blemish("a line break", 0.0, lambda s: "\n" in s),
     # What leans on text the reader does not see.
     Blemish("dangling opening", 0.35, lambda s: bool(DANGLING.match(s))),
-    Blemish("leans on a pronoun", 0.6, lambda s: bool(LEANING.match(s))),
+    Blemish("leans on a pronoun", 0.45, lambda s: bool(LEANING.match(s))),
     Blemish("points back", 0.6, lambda s: bool(POINTING.search(_unquoted(s)))),
     Blemish("first person", 0.45, lambda s: bool(FIRST_PERSON.search(_unquoted(s)))),
     Blemish("begins in the middle", 0.4, lambda s: s[:1].islower()),
@@ -134,8 +144,9 @@ BLEMISHES: Final[tuple[Blemish, ...]] = (
     Blemish("nothing but a quotation", 0.5, lambda s: s[:1] in '«"“„—–' and s[-1:] in '»"”'),
     Blemish("a list item", 0.4, lambda s: len(s) < 45 and len(words(s)) <= 6 and bool(_DASH.search(s))),
     # What reads badly.
-    Blemish("advice", 0.6, lambda s: bool(ADVICE.match(s))),
+    Blemish("advice", 0.45, lambda s: bool(ADVICE.match(s))),
     Blemish("hashtag", 0.4, lambda s: "#" in s),
+    Blemish("picture inside", 0.6, lambda s: bool(_PICTURE.search(s))),
     Blemish("exclamation", 0.7, lambda s: s.endswith("!")),
     Blemish("shouted", 0.7, _shouted),
     Blemish("long", 0.8, lambda s: len(s) > 260),
@@ -166,6 +177,11 @@ def trim(text: str, span: Span) -> Span:
     tail = _TAIL.search(text[start : span[1]])
     end = start + tail.start() if tail else span[1]
     return (start, max(start, end))
+
+
+def is_routine(text: str) -> bool:
+    """Return whether ``text`` opens as what is posted every day whatever happens."""
+    return bool(ROUTINE.match(text))
 
 
 def quotable(post: Post) -> tuple[tuple[Span, float], ...]:

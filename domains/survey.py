@@ -12,7 +12,7 @@ from statistics import median
 from typing import Final, Literal
 
 from domains.digest import Briefing, Drop, StoryFacts
-from domains.fitness import quotable
+from domains.fitness import ORDER, is_routine, quotable
 from domains.post import Post
 from domains.terms import Told
 from domains.text import numbers
@@ -51,9 +51,10 @@ class StorySurvey:
     """A story's facts in this window.
 
     ``members`` are its posts here, ``readable`` those that may be quoted (representatives, no advertisements, in the
-    subscriber's languages), both by time. ``families`` and ``sources`` count over members that are no
-    advertisements. ``kind`` is that of most readable posts. ``news`` is whether it says what was not told before
-    (always true for a story never told).
+    subscriber's languages), both by time. ``families`` and ``sources`` count over members that are
+    neither advertisements nor orders to machines. ``kind`` is that of most readable posts. ``news`` is whether it says what was not told before
+    (always true for a story never told). ``routine`` is whether all of it is what is
+    posted every day. ``substance`` in [0, 1] grows with the length of its longest post and with figures in it.
     """
 
     facts: StoryFacts
@@ -64,6 +65,8 @@ class StorySurvey:
     answers: int
     kind: Kind
     news: bool
+    routine: bool
+    substance: float
     importance: float
 
     @property
@@ -140,6 +143,8 @@ def _unread(posts: dict[int, Post], languages: tuple[str, ...]) -> dict[int, Dro
             unread[post.id] = Drop(post.id, "boilerplate", detail=post.boilerplate)
         elif languages and post.lang not in {*languages, "und"}:
             unread[post.id] = Drop(post.id, "out_of_persona", detail=f"written in {post.lang}")
+        elif ORDER.search(post.text):
+            unread[post.id] = Drop(post.id, "below_floor", detail="it gives orders to machines that read it")
     for root, group in groups.items():
         # The representative itself when it can be read, else the earliest repeat that can.
         fit = [post for post in group if post.id not in unread] or group
@@ -173,7 +178,7 @@ def _story(
     window: Window,
 ) -> StorySurvey:
     readable = tuple(post for post in members if post.id not in unread)
-    telling = [post for post in members if post.boilerplate is None]
+    telling = [post for post in members if post.boilerplate is None and not ORDER.search(post.text)]
     families = len({post.family for post in telling})
     answers = sum(post.reply_to is not None for post in telling)
     most = Counter(kinds[post.source] for post in readable or members)
@@ -186,6 +191,8 @@ def _story(
         answers=answers,
         kind=max(sorted(most), key=lambda kind: most[kind]),
         news=_news(readable, facts.told),
+        routine=bool(readable) and all(is_routine(post.text) for post in readable),
+        substance=_substance(readable),
         importance=_importance(readable, len(telling), families, answers, window),
     )
 
@@ -196,17 +203,22 @@ def _importance(readable: tuple[Post, ...], posts: int, families: int, answers: 
         return 0.0
     length = window.end - window.start
     places = [max(0.0, (post.at - window.start) / length) for post in readable]
-    longest = max(readable, key=lambda post: (len(post.text), -post.id))
-    substance = min(1.0, len(longest.text) / _SUBSTANTIAL_CHARS) / 2 + (0.5 if numbers(longest.text) else 0.0)
     return round(
         _FAMILIES * log2(max(families, 1))
         + _POSTS * log2(max(posts, 1))
         + _ANSWERS * log2(1 + answers)
         + _RECENCY * max(places)
         + _GROWTH * sum(place >= 2 / 3 for place in places) / len(places)
-        + _SUBSTANCE * substance,
+        + _SUBSTANCE * _substance(readable),
         6,
     )
+
+
+def _substance(readable: tuple[Post, ...]) -> float:
+    if not readable:
+        return 0.0
+    longest = max(readable, key=lambda post: (len(post.text), -post.id))
+    return min(1.0, len(longest.text) / _SUBSTANTIAL_CHARS) / 2 + (0.5 if numbers(longest.text) else 0.0)
 
 
 def _news(readable: tuple[Post, ...], told: tuple[str, ...]) -> bool:
