@@ -2,70 +2,42 @@
 
     claim a tenant ─▶ batch of unindexed posts, by time ─▶ analyse in memory ─▶ one fenced commit ─▶ next batch
 
-What an indexer remembers between posts (profiles, repeats, stories) is derived: it is rebuilt from Postgres when another
-process has indexed this tenant meanwhile, which the tenant's generation tells.
+What an indexer remembers between posts is derived. It is rebuilt from Postgres when another process has indexed this
+tenant meanwhile, which the tenant's generation tells; `services.recall` does that.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import func, select, text, update
+from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from domains import boilerplate, limits
-from domains.boilerplate import Profile
-from domains.fingerprint import DuplicateIndex, Sketch, exact_hash
-from domains.fitness import QUOTABLE, fitness, trim
+from domains import boilerplate
+from domains.fingerprint import Sketch, exact_hash
 from domains.ports import Clock, Language
 from domains.post import Span
-from domains.story import StoryIndex
-from services import work
+from domains.story import headline
+from services import recall, work
 from services.database import Database
+from services.recall import Memory, Raw
 from services.schema import Post, Source, Story, Tenant
 
 BATCH: Final = 300
-TITLE_CHARS: Final = 140
-REMEMBERED: Final = max(limits.STORY_WINDOW, limits.DUPLICATE_WINDOW) + timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Raw:
-    """A post as it is read for analysis. ``hint`` is the language that its source claimed."""
-
-    id: int
-    source: int
-    external_id: str
-    at: datetime
-    text: str
-    title: str | None
-    hint: str | None
-    reply_to: str | None
-    story: int | None
-
-
-@dataclass(slots=True)
-class _Memory:
-    """What is remembered of a tenant's posts as of ``generation``. ``of`` is the story of each remembered post."""
-
-    generation: int
-    profiles: dict[int, Profile] = field(default_factory=dict)
-    repeats: DuplicateIndex = field(default_factory=DuplicateIndex)
-    stories: StoryIndex = field(default_factory=StoryIndex)
-    of: dict[int, int] = field(default_factory=dict)
-    ids: list[int] = field(default_factory=list)
+# What was learned is written down after so many posts; the rest is learned again when another process takes over.
+KEPT_AFTER: Final = 500
 
 
 @dataclass(slots=True)
 class _Batch:
-    """What a batch's analysis wants written."""
+    """What a batch's analysis wants written. ``seen`` are the first and last time of each touched story."""
 
     posts: list[dict[str, Any]] = field(default_factory=list)
-    begun: list[dict[str, Any]] = field(default_factory=list)
+    titles: dict[int, str] = field(default_factory=dict)
     seen: dict[int, tuple[datetime, datetime]] = field(default_factory=dict)
-    sources: set[int] = field(default_factory=set)
 
 
 class Indexer:
@@ -73,7 +45,7 @@ class Indexer:
 
     def __init__(self, database: Database, clock: Clock, language: Language, lease_s: float) -> None:
         self._database, self._clock, self._language, self._lease_s = database, clock, language, lease_s
-        self._memories: dict[int, _Memory] = {}
+        self._memories: dict[int, Memory] = {}
 
     def catch_up(self, lease: work.Lease) -> int:
         """Analyse every post of a claimed tenant up to now, settle the lease, and return how many there were.
@@ -83,70 +55,139 @@ class Indexer:
         count = 0
         while True:
             with self._database.transaction() as session:
-                raws = _unindexed(session, lease.id, self._clock.now())
-                generation = session.scalar(select(Tenant.generation).where(Tenant.id == lease.id)) or 0
+                raws = recall.unindexed(session, lease.id, self._clock.now(), BATCH)
                 if not raws:
                     work.settle(session, lease, "done", next_at=self._clock.now())
                     return count
+                generation = session.execute(
+                    select(Tenant.generation).where(Tenant.id == lease.id)
+                ).scalar_one()
+                numbers = _story_numbers(session, len(raws))
+                answered = recall.answered(session, raws)
             # While a batch is worked on, its memory is out of the cupboard: a failure leaves none that is half changed.
             memory = self._memories.pop(lease.id, None)
             if memory is None or memory.generation != generation:
-                memory = self._remember(lease.id, generation)
-            self._reserve(memory, len(raws))
-            batch = self._analyse(memory, raws)
+                with self._database.transaction() as session:
+                    memory = recall.remember(session, lease.id, generation, self._language, self._clock.now())
+            batch = self._analyse(memory, raws, numbers, answered)
             with self._database.transaction() as session:
-                work.extend(session, lease, now=self._clock.now(), lease_s=self._lease_s)
-                _write(session, lease.id, memory, batch, self._clock.now())
+                now = self._clock.now()
+                work.extend(session, lease, now=now, lease_s=self._lease_s)
+                _write(session, lease.id, memory, batch, now)
             memory.generation = generation + 1
             self._memories[lease.id] = memory
             count += len(raws)
 
-    def _reserve(self, memory: _Memory, count: int) -> None:
-        """Make sure that there are numbers for as many stories as may begin."""
-        missing = count - len(memory.ids)
-        if missing > 0:
-            with self._database.transaction() as session:
-                sequence = text(
-                    "SELECT nextval(pg_get_serial_sequence('story', 'id')) FROM generate_series(1, :count)"
-                )
-                memory.ids += sorted(session.scalars(sequence, {"count": missing}))
-
-    def _analyse(self, memory: _Memory, raws: Sequence[_Raw]) -> _Batch:
+    def _analyse(
+        self, memory: Memory, raws: Sequence[Raw], numbers: list[int], answered: dict[tuple[int, str], int]
+    ) -> _Batch:
         batch = _Batch()
-        by_source: dict[int, list[str]] = {}
+        recall.learn(memory, raws)
         for raw in raws:
-            by_source.setdefault(raw.source, []).append(raw.text)
-        for source, texts in by_source.items():
-            memory.profiles[source] = memory.profiles.get(source, Profile()).learn(texts)
-        batch.sources.update(by_source)
-        for raw in raws:
-            self._one(memory, raw, batch)
+            mask = memory.profiles[raw.source].mask(raw.text)
+            reason = boilerplate.verdict(raw.text, mask)
+            prose = boilerplate.unmasked(raw.text, mask)
+            detected = self._language.detect(prose)
+            lang = raw.hint if detected == "und" and raw.hint else detected
+            sentences = () if reason else _outside(self._language.sentences(raw.text, lang), mask)
+            duplicate_of = None if reason else memory.repeats.match(raw.id, raw.at, prose)
+            story = raw.story
+            if story is None and not reason:
+                reply_story = answered.get((raw.source, raw.reply_to)) if raw.reply_to else None
+                story = self._assign(memory, raw, prose, lang, duplicate_of, reply_story, numbers, batch)
+            if story is not None:
+                memory.stories_of[raw.id] = answered[raw.source, raw.external_id] = story
+                first, last = batch.seen.get(story, (raw.at, raw.at))
+                batch.seen[story] = (min(first, raw.at), max(last, raw.at))
+            batch.posts.append(
+                {
+                    "row": raw.id,
+                    "lang": lang,
+                    "sentences": [list(span) for span in sentences],
+                    "boilerplate": reason,
+                    "exact": exact_hash(prose),
+                    "sketch": Sketch.of(prose).to_bytes(),
+                    "duplicate_of": duplicate_of,
+                    "story_id": story,
+                }
+            )
         return batch
 
-    def _one(self, memory: _Memory, raw: _Raw, batch: _Batch) -> None:
-        mask = memory.profiles[raw.source].mask(raw.text)
-        reason = boilerplate.verdict(raw.text, mask)
-        prose = boilerplate.unmasked(raw.text, mask)
-        lang = self._language.detect(prose)
-        lang = raw.hint if lang == "und" and raw.hint else lang
-        spans = () if reason else _outside(self._language.sentences(raw.text, lang), mask)
-        duplicate_of = None if reason else memory.repeats.match(raw.id, raw.at, prose)
-        story = raw.story
-        if not reason and story is None:
-            story = self._story(memory, raw, prose, lang, spans, duplicate_of, batch)
-        if story is not None:
-            memory.of[raw.id] = story
-            first, last = batch.seen.get(story, (raw.at, raw.at))
-            batch.seen[story] = (min(first, raw.at), max(last, raw.at))
-        batch.posts.append(
-            {
-                "id": raw.id,
-                "lang": lang,
-                "sentences": [list(span) for span in spans],
-                "boilerplate": reason,
-                "exact": exact_hash(prose),
-                "sketch": Sketch.of(prose).to_bytes(),
-                "duplicate_of": duplicate_of,
-                "story_id": story,
-            }
+    def _assign(
+        self,
+        memory: Memory,
+        raw: Raw,
+        prose: str,
+        lang: str,
+        duplicate_of: int | None,
+        reply_story: int | None,
+        numbers: list[int],
+        batch: _Batch,
+    ) -> int:
+        """Return the post's story: that of what it repeats, else the likest, else a new one."""
+        told = memory.stories_of.get(duplicate_of) if duplicate_of else None
+        if told is not None:
+            memory.stories.add(told, raw.at)
+            return told
+        vector = memory.vectoriser.vector(prose, lang)
+        found = memory.stories.assign(raw.at, vector, reply_story)
+        story = found.story
+        if story is None:
+            story = numbers.pop(0)
+            batch.titles[story] = headline(prose)
+        memory.stories.add(story, raw.at, vector)
+        return story
+
+
+def _story_numbers(session: Session, count: int) -> list[int]:
+    """Return numbers for as many stories as may begin; those that do not are never used."""
+    sequence = text("SELECT nextval(pg_get_serial_sequence('story', 'id')) FROM generate_series(1, :count)")
+    return sorted(session.scalars(sequence, {"count": count}))
+
+
+def _outside(spans: Sequence[Span], mask: Sequence[Span]) -> tuple[Span, ...]:
+    """Return the spans that touch none of the mask's."""
+    return tuple(span for span in spans if not any(span[0] < end and start < span[1] for start, end in mask))
+
+
+def _write(session: Session, tenant_id: int, memory: Memory, batch: _Batch, now: datetime) -> None:
+    states = {
+        story: memory.stories.story_state(story) if story in memory.stories else None for story in batch.seen
+    }
+    begun = [
+        {"id": story, "tenant_id": tenant_id, "title": title, "first_at": batch.seen[story][0],
+         "last_at": batch.seen[story][1], "state": states[story]}
+        for story, title in batch.titles.items()
+    ]  # fmt: skip
+    if begun:
+        session.execute(insert(Story), begun)
+    grown = [
+        {"row": story, "first": first, "last": last, "new_state": states[story]}
+        for story, (first, last) in batch.seen.items()
+        if story not in batch.titles
+    ]
+    connection = session.connection()
+    if grown:
+        connection.execute(
+            update(Story)
+            .where(Story.id == bindparam("row"))
+            .values(
+                first_at=func.least(Story.first_at, bindparam("first")),
+                last_at=func.greatest(Story.last_at, bindparam("last")),
+                state=bindparam("new_state"),
+            ),
+            grown,
         )
+    columns: dict[str, Any] = {name: bindparam(name) for name in batch.posts[0] if name != "row"}
+    connection.execute(
+        update(Post).where(Post.id == bindparam("row")).values(indexed_at=now, **columns), batch.posts
+    )
+    values: dict[str, Any] = {"generation": Tenant.generation + 1}
+    if memory.unsaved >= KEPT_AFTER:
+        values |= {"vocabulary": memory.vectoriser.state(), "learned_at": now}
+        for source, profile in memory.profiles.items():
+            session.execute(
+                update(Source).where(Source.id == source).values(profile=msgspec.to_builtins(profile))
+            )
+        memory.unsaved = 0
+    session.execute(update(Tenant).where(Tenant.id == tenant_id).values(**values))

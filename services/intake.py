@@ -6,17 +6,19 @@ What is good is kept even when the rest is not: a `Bad` part is listed and count
 """
 
 import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from domains import post as domain
 from domains.errors import InputError, Refused, Unavailable
 from domains.ports import Clock
-from services import inbox, post, source, table, work
+from services import feed, inbox, post, source, table, work
 from services.database import Database
 from services.fetch import Fetcher
+from services.schema import Source
 
 BATCH: Final = 500
 LISTED: Final = 100
@@ -77,7 +79,11 @@ def take(
             for name, group in by_source.items():
                 if name not in rows:
                     family = (families or {}).get(name) or group[0].family
-                    known = replace(default, name=name, family=family or _family(name, default))
+                    known = replace(
+                        default,
+                        name=name,
+                        family=family or (default.family if name == default.name else name),
+                    )
                     rows[name] = source.register(session, tenant_id, known, now=now)
                 report.stored += post.store(session, tenant_id, rows[name], group, now)
                 report.sources[name] = report.sources.get(name, 0) + len(group)
@@ -113,20 +119,70 @@ def fetch(intake: Intake, lease: work.Lease) -> set[int]:
     """
     with intake.database.transaction() as session:
         row = source.get(session, lease.id)
-        session.expunge(row)
-    retry_after_s: float | None = None
     try:
-        if row.kind == "directory":
-            report, cursor = _scan(intake, row, lease)
-        else:
-            report, cursor, retry_after_s = _get(intake, row, lease)
+        came = _scan(intake, row) if row.kind == "directory" else _get(intake, row)
     except (Unavailable, InputError, Refused) as error:
         with intake.database.transaction() as session:
-            source.failed(session, lease, error, now=intake.clock.now(), retry_after_s=retry_after_s)
+            source.failed(session, lease, error, now=intake.clock.now())
         return set()
     with intake.database.transaction() as session:
-        source.succeeded(session, lease, now=intake.clock.now(), **cursor)
-    return {row.tenant_id} if report.stored.new or report.stored.edited else set()
+        source.succeeded(session, lease, now=intake.clock.now(), **came.settled)
+    return {row.tenant_id} if came.report.stored.new or came.report.stored.edited else set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """What a fetch brought, and the columns of the source that it settles."""
+
+    report: Report
+    settled: dict[str, Any]
+
+
+def _get(intake: Intake, row: Source) -> _Came:
+    """Fetch a feed and store it."""
+    got = intake.fetcher.get(row.url or "", etag=row.etag, modified=row.last_modified)
+    if got.not_modified:
+        return _Came(Report(), {})
+    entries = feed.parse(got.body, url=got.final_url, content_type=got.content_type, now=intake.clock.now())
+    mine = (replace(one, source=None) if isinstance(one, domain.Entry) else one for one in entries)
+    known = source.Known(row.name, row.kind, row.family, row.url)
+    report = _last(take(intake, row.tenant_id, mine, known))
+    settled = {"etag": got.etag, "last_modified": got.modified, "last_error": _complaint(report.bad)}
+    if got.moved_to:
+        settled["url"] = got.moved_to
+    return _Came(report, settled)
+
+
+def _scan(intake: Intake, row: Source) -> _Came:
+    """Import the new and changed files of a watched folder; one that cannot be read waits until it changes."""
+    seen = {name: inbox.Stamp(*stamp) for name, stamp in row.cursor.get("files", {}).items()}
+    found = inbox.scan(Path(row.url or ""), seen, now=intake.clock.now())
+    report = Report(bad=list(found.skipped), bad_count=len(found.skipped))
+    for file in found.fresh:
+        try:
+            one = _last(take_file(intake, row.tenant_id, file.path))
+        except InputError as error:
+            report.add_bad(domain.Bad(file.name, str(error)))
+            continue
+        report.stored += one.stored
+        for bad in one.bad:
+            report.add_bad(bad)
+    stamps = seen | {file.name: file.stamp for file in (*found.fresh, *found.touched)}
+    files = {name: [stamp.size, stamp.mtime_ns, stamp.sha256] for name, stamp in sorted(stamps.items())}
+    return _Came(report, {"cursor": {"files": files}, "last_error": _complaint(report.bad)})
+
+
+def _last(reports: Iterator[Report]) -> Report:
+    """Run an import to its end and return its last report."""
+    return deque(reports, maxlen=1).pop()
+
+
+def _complaint(bad: list[domain.Bad]) -> str | None:
+    """Return what could not be read, for the source's health, or None."""
+    if not bad:
+        return None
+    rest = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+    return f"{bad[0].where}: {bad[0].why}{rest}"[: source.ERROR_CHARS]
 
 
 def _sort_out(entries: Iterable[domain.Entry | domain.Bad], report: Report) -> Iterator[domain.Entry]:
@@ -135,20 +191,3 @@ def _sort_out(entries: Iterable[domain.Entry | domain.Bad], report: Report) -> I
             report.add_bad(entry)
         else:
             yield entry
-
-
-def _get(
-    intake: Intake, row: Source, tenant_id: int
-) -> tuple[Report, dict[str, Any]]:
-    """Fetch a feed and store it; return what came and the cursor for next time."""
-    url = row.url or ""
-    got = intake.fetcher.get(url, etag=row.etag, modified=row.last_modified)
-    report = Report()
-    if got.not_modified:
-        return report, {}
-    entries = feed.parse(got.body, url=got.final_url, content_type=got.content_type, now=intake.clock.now())
-    known = source.Known(row.name, row.kind, row.family, row.url)
-    mine = (replace(one, source=None) if isinstance(one, domain.Entry) else one for one in entries)
-    for report in take(intake, tenant_id, mine, known):  # noqa: B007  the last one is kept on purpose
-        pass
-    return report, {"etag": got.etag, "last_modified": got.modified}

@@ -73,7 +73,8 @@ def polled(name: str) -> Index:
 class Tenant(Work, Base):
     """Who owns everything else. ``live`` is false for a backtest, which sweeps leave alone.
 
-    Its `Work` is indexing: one worker at a time assigns a tenant's posts to stories, in order.
+    Its `Work` is indexing: one worker at a time assigns a tenant's posts to stories, in order. ``vocabulary`` is what
+    the vectoriser had learned by ``learned_at``; what came later is learned again by whoever takes over.
     """
 
     __tablename__ = "tenant"
@@ -82,6 +83,8 @@ class Tenant(Work, Base):
     name: Mapped[str] = mapped_column(unique=True)
     live: Mapped[bool] = mapped_column(server_default=sql("true"))
     generation: Mapped[int] = mapped_column(server_default="0")
+    vocabulary: Mapped[bytes | None]
+    learned_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=sql("now()"))
 
 

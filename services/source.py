@@ -132,22 +132,11 @@ def hasten(session: Session, tenant_id: int, names: Sequence[str], *, now: datet
 def succeeded(session: Session, lease: work.Lease, *, now: datetime, **cursor: Any) -> None:
     """Settle a fetch that worked: healthy again, next time after its interval."""
     row = get(session, lease.id)
-    work.settle(
-        session,
-        lease,
-        "due",
-        next_at=now + timedelta(seconds=row.interval_s),
-        failures=0,
-        expiries=0,
-        last_success_at=now,
-        last_error=None,
-        **cursor,
-    )
+    values = {"failures": 0, "expiries": 0, "last_success_at": now, "last_error": None, **cursor}
+    work.settle(session, lease, "due", next_at=now + timedelta(seconds=row.interval_s), **values)
 
 
-def failed(
-    session: Session, lease: work.Lease, error: Exception, *, now: datetime, retry_after_s: float | None
-) -> None:
+def failed(session: Session, lease: work.Lease, error: Exception, *, now: datetime) -> None:
     """Settle a fetch that an outage stopped: noted in the source's health, tried again with backoff.
 
     The wait is the longest of the backoff (60 s · 2^(n-1), at most an hour), the source's own interval after many
@@ -162,7 +151,7 @@ def failed(
         session,
         lease,
         "due",
-        next_at=now + timedelta(seconds=max(wait_s, retry_after_s or 0.0)),
+        next_at=now + timedelta(seconds=max(wait_s, getattr(error, "retry_after_s", None) or 0.0)),
         failures=failures,
         expiries=0,
         last_error=scrub(str(error))[:ERROR_CHARS],

@@ -25,6 +25,8 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("live", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("generation", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("vocabulary", sa.LargeBinary(), nullable=True),
+        sa.Column("learned_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("state", sa.Text(), server_default="due", nullable=False),
         sa.Column("next_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
