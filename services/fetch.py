@@ -10,6 +10,7 @@ ignored: they would connect for us, unchecked. A `Fetcher` serves one thread.
 """
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -236,14 +237,13 @@ class Fetcher:
     ) -> _Answer:
         """Return one answer; its body is read only when its status is 200."""
         where = _shown(url)
-        transport = GuardedTransport(self._guard, self._tls, deadline)
-        headers = {**self._headers, **conditions}
+        request = httpx.Request("GET", url, headers={**self._headers, **conditions})
+        if url.userinfo:
+            next(httpx.BasicAuth(url.username, url.password).sync_auth_flow(request))
         try:
             with (
-                httpx.Client(
-                    transport=transport, trust_env=False, timeout=self._deadline_s, headers=headers
-                ) as client,
-                client.stream("GET", url) as response,
+                closing(GuardedTransport(self._guard, self._tls, deadline)) as transport,
+                closing(transport.handle_request(request)) as response,
             ):
                 body = b""
                 if response.status_code == httpx.codes.OK:
@@ -257,7 +257,7 @@ class Fetcher:
             raise Unavailable(f"{where}: no full answer in {self._deadline_s:g} s") from error
         except httpcore.ConnectError as error:
             raise Unavailable(f"{where}: cannot connect ({error})", remedy="is the address right?") from error
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpx.HTTPError) as error:
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise Unavailable(f"{where}: the connection broke ({error})") from error
 
 

@@ -1,5 +1,6 @@
 """The fetcher against a real server on loopback, which misbehaves in every way that was thought of."""
 
+import contextlib
 import gzip
 import itertools
 import socket
@@ -41,6 +42,11 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(*page)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
+
+    def handle(self):
+        # A client that has seen enough hangs up.
+        with contextlib.suppress(ConnectionResetError):
+            super().handle()
 
     def answer(self, status, body=b"", **headers):
         self.send_response(status)
