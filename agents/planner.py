@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from agents.retriever import Shelf, in_turn
+from agents.retriever import Folder, Shelf, in_turn
 from domains import limits
 from domains.digest import Check, Plan, PlannedStory, Reason, Settings, Step
 from domains.survey import StorySurvey, Survey
@@ -92,17 +92,15 @@ def documents_budget(settings: Settings) -> int:
 
 def judge(plan: Plan, survey: Survey, shelf: Shelf) -> Plan:
     """Return ``plan`` with each of its checks judged by what was found to read."""
-    stories, folders = survey.by_story, shelf.by_story
+    folders = shelf.by_story
     telling = [item.story for item in plan.stories if folders[item.story].tellable]
-    several = [item.story for item in plan.stories if _needs_second(item, stories[item.story])]
-
-    def families(story: int) -> int:
-        return len({survey.posts[row].family for row in folders[story].documents})
-
+    several = [item.story for item in plan.stories if _promised(item, survey, folders[item.story]) > 1]
     found = {
         "tellable": len(telling),
         "distinct": len(plan.stories) - len(shelf.twins),
-        "corroborated": sum(families(story) > 1 for story in several) / max(len(several), 1),
+        "corroborated": (
+            sum(_read(folders[story], survey) > 1 for story in several) / len(several) if several else 1.0
+        ),
     }
 
     def judged(step: Step) -> Step:
@@ -123,11 +121,11 @@ def replan(survey: Survey, settings: Settings, old: Plan, check: Check, shelf: S
     Stories without a quotable sentence or told by another story give up their place; stories that promised several
     publishers and can be read from one only are told in one line.
     """
+    folders = shelf.by_story
     single = frozenset(
         item.story
         for item in old.stories
-        if _needs_second(item, survey.by_story[item.story])
-        and len({survey.posts[row].family for row in shelf.by_story[item.story].documents}) < 2
+        if _promised(item, survey, folders[item.story]) > 1 and _read(folders[item.story], survey) < 2
     )
     demoted = single if check.name == "corroborated" else frozenset[int]()
     new = plan(survey, settings, Ruling(_lost(old, survey, shelf), demoted))
@@ -255,10 +253,17 @@ def _allot(kept: Sequence[StorySurvey], sections: dict[int, str], budget: int) -
     return allotted
 
 
-def _needs_second(item: PlannedStory, story: StorySurvey) -> bool:
-    return (
-        item.section == "main" and len(item.posts) > 1 and len({post.family for post in story.readable}) > 1
-    )
+def _promised(item: PlannedStory, survey: Survey, folder: Folder) -> int:
+    """Return how many publishers, chats aside, tell a story in the language it is told in, as far as it may be read."""
+    readable = survey.by_story[item.story].readable
+    own = {
+        post.family for post in readable if post.lang == folder.lang and survey.kinds[post.source] != "chat"
+    }
+    return min(len(own), len(item.posts))
+
+
+def _read(folder: Folder, survey: Survey) -> int:
+    return len({survey.posts[row].family for row in folder.documents})
 
 
 def _steps(kept: Sequence[StorySurvey]) -> tuple[Step, ...]:

@@ -152,7 +152,8 @@ def test_stories_that_only_one_publisher_can_be_quoted_on_are_demoted(desk: Desk
 
 def test_settle_takes_out_what_cannot_be_told(desk: Desk) -> None:
     desk.happening(1, *SUBJECTS[0])
-    desk.happening(2, "Subscribe to us", "Click here, he said.")
+    for source in ("wire0", "wire1"):
+        desk.post("Subscribe to us, he said", story=2, source=source)
     facts = surveyed(desk)
     first = planner.plan(facts, Settings())
     settled, shelf = planner.settle(first, facts, gathered(first, desk))

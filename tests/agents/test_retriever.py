@@ -71,11 +71,11 @@ def test_twins_point_to_the_more_important_story(desk: Desk) -> None:
 
 
 def test_told_lines_are_not_on_the_shelf_and_news_is_measured(desk: Desk) -> None:
-    desk.post(f"{LEAD}. {DETAIL} Divers recovered an excavator.", story=1, source="a")
+    desk.post(f"{LEAD}. {DETAIL} Divers recovered an excavator. Pupils got 2 days off.", story=1, source="a")
     desk.tell(1, (LEAD, DETAIL))
     folder = shelf(desk).folders[0]
     quotes = [desk.posts[0].quote(line.span) for line in folder.lines]
-    assert quotes == ["Divers recovered an excavator."]
+    assert quotes == ["Divers recovered an excavator.", "Pupils got 2 days off."]
     assert folder.lines[0].novelty == 1.0
     assert folder.lines[0].place == 2
 
