@@ -6,7 +6,7 @@ compared after rounding, and the earlier candidate wins a tie.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -23,14 +23,17 @@ DAMPING: Final = 0.85
 EDGE: Final = 0.08
 ITERATIONS: Final = 100
 CONVERGED: Final = 1e-10
-# Lin & Bilmes: a sentence is covered once a share ALPHA of what all candidates could cover is reached; DIVERSITY
-# weighs the reward for drawing on another family or topic against coverage.
+# Lin & Bilmes: a sentence is covered once a share ALPHA of what all candidates could cover is reached; the diversity
+# terms reward drawing on another topic, and a little on another publisher, against coverage.
 ALPHA: Final = 0.35
-DIVERSITY: Final = 0.9
+TOPICS: Final = 0.9
+GROUPS: Final = 0.3
+# A sentence this similar (cosine) to the first of a topic belongs to it.
+SAME_TOPIC: Final = 0.35
 # Gain is divided by length ** COST, so that a long sentence must say more than a short one.
 COST: Final = 0.25
 # Carbonell & Goldstein: relevance against novelty.
-RELEVANCE: Final = 0.65
+RELEVANCE: Final = 0.5
 _DIGITS: Final = 9
 
 
@@ -122,14 +125,13 @@ def submodular(candidates: Sequence[Candidate], count: int, taken: Sequence[int]
     similar, weights = _graph(ordered)
     reward = lexrank(similar, weights) * weights
     caps = np.maximum(ALPHA * similar.sum(axis=1), 1e-12)
+    topics = _topics(similar)
     groups = [item.group for item in ordered]
 
     def value(chosen: list[int]) -> float:
         covered = np.minimum(similar[:, chosen].sum(axis=1), caps) / caps
-        heaps: dict[str, float] = {}
-        for index in chosen:
-            heaps[groups[index]] = heaps.get(groups[index], 0.0) + float(reward[index])
-        return float(reward @ covered) + DIVERSITY * float(np.sqrt(list(heaps.values())).sum())
+        spread = TOPICS * _concave(topics, chosen, reward) + GROUPS * _concave(groups, chosen, reward)
+        return float(reward @ covered) + spread
 
     def gain(chosen: list[int], base: float, index: int) -> float:
         length = ordered[index].span[1] - ordered[index].span[0]
@@ -166,6 +168,26 @@ def _order(candidates: Sequence[Candidate]) -> list[int]:
 def _graph(ordered: Sequence[Candidate]) -> tuple[Floats, Floats]:
     weights = np.array([item.weight for item in ordered], dtype=np.float64)
     return similarity([item.terms for item in ordered]), weights
+
+
+def _topics(similar: Floats) -> list[int]:
+    """Return for each sentence the first one it is like: leaders in order, as an online clustering has them."""
+    leaders: list[int] = []
+    topics: list[int] = []
+    for index in range(len(similar)):
+        leader = next((one for one in leaders if similar[index, one] >= SAME_TOPIC), index)
+        if leader == index:
+            leaders.append(index)
+        topics.append(leader)
+    return topics
+
+
+def _concave(parts: Sequence[Hashable], chosen: Sequence[int], reward: Floats) -> float:
+    """Return the sum over parts of the root of the reward chosen from each: the second of a part earns less."""
+    heaps: dict[Hashable, float] = {}
+    for index in chosen:
+        heaps[parts[index]] = heaps.get(parts[index], 0.0) + float(reward[index])
+    return float(np.sqrt(list(heaps.values())).sum())
 
 
 def _greedy(size: int, count: int, start: list[int], gain: Callable[[list[int], int], float]) -> list[int]:
