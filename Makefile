@@ -14,15 +14,15 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export UV_PYTHON_DOWNLOADS ?= never
 # Somebody else's activated environment is none of our business.
 unexport VIRTUAL_ENV
-# A read-only HOME has no place for a cache.
-UV_CACHE ?= $(or $(UV_CACHE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/uv)
+# A HOME that is read-only or not set has no place for a cache.
+UV_CACHE := $(or $(UV_CACHE_DIR),$(addsuffix /uv,$(or $(XDG_CACHE_HOME),$(addsuffix /.cache,$(HOME)))))
 ifneq ($(shell mkdir -p "$(UV_CACHE)" 2>/dev/null && test -w "$(UV_CACHE)" && echo writable),writable)
 export UV_CACHE_DIR := $(CURDIR)/.tools/cache
 export PIP_NO_CACHE_DIR := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check fmt bench clean
+.PHONY: help demo up test chaos cover check fmt bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,12 @@ up: $(UV) ## Keep servers, worker and beat running until Ctrl-C
 
 test: $(UV) ## Run every test (ARGS="-k word" picks some)
 	@$(RUN) pytest $(ARGS)
+
+chaos: $(UV) ## Run only the tests that kill real processes (`make test` runs them too)
+	@$(RUN) pytest -m chaos $(ARGS)
+
+cover: $(UV) ## Run the other tests and measure coverage; too little of it fails
+	@$(RUN) pytest -m "not chaos" --cov --cov-report=term --cov-report=xml $(ARGS)
 
 check: $(UV) ## Run every check that runs no product code: lint, format, types, room contracts, shape
 	@$(RUN) ruff check
@@ -51,7 +57,7 @@ bench: $(UV) ## Measure the hot paths, one benchmark after another
 	@set -e; for file in benchmarks/*.py; do $(RUN) python "$$file" $(ARGS); done
 
 clean: ## Remove the environment, the tools and every cache; var/ and out/ are yours and stay
-	@rm -rf .venv .tools dist .coverage coverage.xml .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	@rm -rf .venv .tools dist .coverage .coverage.* coverage.xml .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 		.import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
