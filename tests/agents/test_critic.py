@@ -1,29 +1,15 @@
 from dataclasses import replace
 
-from test_writer import desk_of
-from windowdesk import SUBJECTS, Desk, PlainLanguage
+from windowdesk import INVENTED, SUBJECTS, Desk, judged, prepared
 
-from agents import critic, writer
-from agents.critic import Verified
+from agents import critic
 from domains import verify
-from domains.digest import Citation, Draft, DraftStory, Sentence
+from domains.digest import Draft, DraftStory
 from domains.domain import DIGEST, Limits
-from domains.verify import Evidence
-
-INVENTED = Sentence("Nobody ever said this", (Citation(1, (0, 21), "Nobody ever said this"),))
-
-
-def judged(draft: Draft, held: Evidence) -> Verified:
-    return Verified(draft, verify.verify(draft, held, DIGEST.checks))
 
 
 def with_first(draft: Draft, story: DraftStory) -> Draft:
     return replace(draft, stories=(story, *draft.stories[1:]))
-
-
-def prepared(busy: Desk) -> tuple[writer.Desk, Evidence, Draft]:
-    before = desk_of(busy)
-    return before, critic.evidence(before, PlainLanguage()), writer.write(writer.SUBMODULAR, before)
 
 
 def test_a_sound_draft_is_left_alone(busy: Desk) -> None:

@@ -1,7 +1,6 @@
 from dataclasses import replace
 
-from test_critic import INVENTED, judged, prepared
-from windowdesk import SUBJECTS, Desk
+from windowdesk import INVENTED, SUBJECTS, Desk, judged, prepared
 
 from agents import gate
 from agents.critic import Verified

@@ -1,24 +1,12 @@
 from dataclasses import replace
 
 import pytest
-from windowdesk import SUBJECTS, Desk, PlainLanguage
+from windowdesk import SUBJECTS, Desk, desk_of
 
-from agents import planner, retriever, writer
+from agents import writer
 from domains import limits
-from domains.digest import Settings
-from domains.survey import survey
-from domains.terms import Lexicon
 
 LEAD, DETAIL = SUBJECTS[0]
-
-
-def desk_of(desk: Desk, settings: Settings | None = None) -> writer.Desk:
-    facts = survey(desk.briefing(settings))
-    wish = settings or Settings()
-    lexicon = Lexicon(PlainLanguage())
-    plan = planner.plan(facts, wish)
-    plan, shelf = planner.settle(plan, facts, retriever.gather(plan, facts, wish, lexicon))
-    return writer.Desk(plan, shelf, facts, lexicon)
 
 
 @pytest.mark.parametrize("method", writer.METHODS, ids=lambda method: method.name)

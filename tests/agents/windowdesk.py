@@ -6,8 +6,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from domains.digest import Briefing, Settings, StoryFacts
+from agents import critic, planner, retriever, writer
+from agents.critic import Verified
+from domains import verify
+from domains.digest import Briefing, Citation, Draft, Sentence, Settings, StoryFacts
+from domains.domain import DIGEST
 from domains.post import Post
+from domains.survey import survey
+from domains.terms import Lexicon
+from domains.verify import Evidence
 from domains.window import Window
 
 T = TypeVar("T")
@@ -105,6 +112,7 @@ class Desk:
         return replace(made, **changes)
 
 
+INVENTED = Sentence("Nobody ever said this", (Citation(1, (0, 21), "Nobody ever said this"),))
 SUBJECTS = (
     ("Flood cut the Zavodska bridge in Solvych", "Engineers closed both lanes until Friday."),
     ("Council raised bus fares to 15 hryvnias", "Pupils keep the reduced ticket."),
@@ -121,3 +129,21 @@ SUBJECTS = (
     ("Bakers protested against flour prices", "Shops in the centre stayed shut."),
     ("Teachers received overdue wages", "Treasury transferred money on Thursday."),
 )
+
+
+def desk_of(desk: Desk, settings: Settings | None = None) -> writer.Desk:
+    facts = survey(desk.briefing(settings))
+    wish = settings or Settings()
+    lexicon = Lexicon(PlainLanguage())
+    plan = planner.plan(facts, wish)
+    plan, shelf = planner.settle(plan, facts, retriever.gather(plan, facts, wish, lexicon))
+    return writer.Desk(plan, shelf, facts, lexicon)
+
+
+def judged(draft: Draft, held: Evidence) -> Verified:
+    return Verified(draft, verify.verify(draft, held, DIGEST.checks))
+
+
+def prepared(busy: Desk) -> tuple[writer.Desk, Evidence, Draft]:
+    before = desk_of(busy)
+    return before, critic.evidence(before, PlainLanguage()), writer.write(writer.SUBMODULAR, before)

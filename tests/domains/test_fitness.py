@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domains.fitness import BLEMISHES, ORDER, QUOTABLE, blemishes, fitness, is_routine, quotable, trim
@@ -114,6 +114,7 @@ def test_quotable_lines_come_in_reading_order_with_their_fitness() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=120), st.integers(0, 60), st.integers(0, 60))
 def test_trimming_stays_inside_and_fitness_in_range(text: str, start: int, size: int) -> None:
     span = (min(start, len(text)), min(start + size, len(text)))

@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domains.terms import Lexicon, Told, repeats, stems
@@ -75,6 +75,7 @@ def test_nothing_told_makes_everything_news() -> None:
     assert nothing.novelty("Flood cut the bridge.") == 1.0
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=4))
 def test_what_was_told_is_no_news(sentences: list[str]) -> None:
     told = Told(tuple(sentences))

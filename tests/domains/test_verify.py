@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domains.digest import Citation, Draft, DraftStory, Sentence
@@ -184,6 +184,7 @@ def test_a_rule_that_breaks_stops_the_verifier() -> None:
         verify(SOUND, EVIDENCE, (*RULES, Rule("broken", broken)))
 
 
+@settings(deadline=None)
 @given(st.integers(-5, 200), st.integers(-5, 200), st.sampled_from([1, 2, 3, 4, 5, 99]))
 def test_no_false_quote_passes(start: int, end: int, row: int) -> None:
     forged = Sentence(
