@@ -43,7 +43,7 @@ def _name_of(session: Session, fate: Fate) -> str | None:
             .join(Source, Source.id == PostRow.source_id)
             .where(PostRow.id == fate.of_id)
         ).one_or_none()
-        return f"{found[0]}/{found[1]}" if found else None
+        return post.name_of(found[0], found[1]) if found else None
     story = post.story_rows(session, [fate.of_id]).get(fate.of_id)
     return f"story {fate.of_id}: {story.title}" if story else f"story {fate.of_id}"
 

@@ -100,13 +100,19 @@ def repeats(session: Session, posts: Sequence[domain.Post], until: datetime) -> 
     return {of: number for of, number in rows if of is not None}
 
 
+def name_of(source: str, external_id: str) -> str:
+    """Return a post's public name; an id that names its source already is one by itself."""
+    return external_id if external_id.startswith(f"{source}/") else f"{source}/{external_id}"
+
+
 def find(session: Session, tenant_id: int, ref: str) -> domain.Post:
     """Return a post by its public name ``source/external_id`` or its row number. Raises NotFound."""
     query = _posts().where(Post.tenant_id == tenant_id)
     if ref.isdigit():
         query = query.where(Post.id == int(ref))
     else:
-        query = query.where(Source.name + "/" + Post.external_id == ref)
+        own = and_(Post.external_id == ref, Post.external_id.startswith(Source.name + "/"))
+        query = query.where(or_(Source.name + "/" + Post.external_id == ref, own))
     row = session.execute(query).first()
     if row is None:
         raise NotFound(f"no post {ref!r}", remedy="a post's name is SOURCE/ID, as digests show it")
@@ -217,7 +223,7 @@ def _value(row: Any) -> domain.Post:
     post: Post = row.Post
     return domain.Post(
         id=post.id,
-        ref=f"{row.source}/{post.external_id}",
+        ref=name_of(row.source, post.external_id),
         source=row.source,
         family=row.family,
         at=post.at,

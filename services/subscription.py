@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import takewhile
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import delete, select
@@ -15,6 +15,8 @@ from domains.digest import Settings
 from domains.errors import NotFound, UsageError
 from domains.window import CatchUp, Schedule, Window, closed_windows
 from services.schema import Run, Subscriber, Subscription, Tenant
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,9 @@ class Wish:
 
 def tenant(session: Session, name: str, *, live: bool = True) -> int:
     """Return the tenant's row, made if it is not there."""
-    session.execute(insert(Tenant).values(name=name, live=live).on_conflict_do_nothing())
+    # Due since ever: a backtest's clock stands in the past.
+    row = insert(Tenant).values(name=name, live=live, next_at=EPOCH)
+    session.execute(row.on_conflict_do_nothing())
     return session.execute(select(Tenant.id).where(Tenant.name == name)).scalar_one()
 
 
