@@ -169,9 +169,7 @@ class Router:
         text = canonical(query)
         session = sorted((turn for turn in recent if _fresh(turn, now)), key=lambda turn: turn.at)
         last = _topic(session)
-        return (
-            _by_rule(text, last) or self._by_model(text, session, last) or self._by_classifier(text, last)
-        )
+        return _by_rule(text, last) or self._by_model(text, session, last) or self._by_classifier(text, last)
 
     def _by_model(self, text: str, session: Sequence[Turn], last: Turn | None) -> Routed | None:
         if self.model is None:
