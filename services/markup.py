@@ -97,6 +97,10 @@ _VOID: Final = frozenset(
     ]
 )
 _DEPTH: Final = 500
+_MARKDOWN_LINK: Final = re.compile(
+    r"\[((?:[^\[\]]|\[[^\[\]]{0,200}\]){0,1000})\]\((https?://[^\s()]{1,2000}(?:\([^\s()]{0,200}\)[^\s()]{0,200}){0,3})\)"
+)
+_UNDERSCORES: Final = re.compile(r"(?<![\w/])_{2}(?:_{2})?(?!_)|(?<!_)_{2}(?:_{2})?(?![\w/])")
 
 
 def plain(html: str) -> str:
@@ -140,6 +144,25 @@ def feeds(html: str, base_url: str) -> tuple[str, ...]:
         and (node.attributes.get("type") or "").lower().split(";")[0].strip() in _FEED_TYPES
     )
     return tuple(dict.fromkeys(url for url in found if url))
+
+
+def unmarked(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return a text without the Markdown that Telegram libraries export, and the addresses of its links.
+
+    That is [words](address), pairs of ** and of __ around words; everything else is left as it is.
+    """
+    found: list[str] = []
+
+    def words(link: re.Match[str]) -> str:
+        found.append(link[2])
+        return link[1]
+
+    bare = _MARKDOWN_LINK.sub(words, text)
+    if bare.count("**") % 2 == 0:
+        bare = bare.replace("**", "")
+    if len("".join(_UNDERSCORES.findall(bare))) % 4 == 0:
+        bare = _UNDERSCORES.sub("", bare)
+    return bare, tuple(dict.fromkeys(url for url in map(web, found) if url))
 
 
 def _tree(html: str) -> LexborHTMLParser | None:

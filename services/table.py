@@ -1,7 +1,8 @@
 """Posts one to a line: JSONL and CSV, plain or gzipped, read in constant memory.
 
 The line format is {"id", "text", "at" (ISO 8601 or Unix time), "source"?, "family"?, "url"?, "title"?, "author"?,
-"reply_to"?, "lang"?, "media"?}; a `Mapping` says which of a file's own fields stand for these.
+"reply_to"?, "lang"?, "media"?}; a `Mapping` says which of a file's own fields stand for these. The Markdown that Telegram
+libraries write into texts (bold, links) is taken out.
 """
 
 import csv
@@ -16,7 +17,7 @@ from typing import Any, Final, Literal
 
 from domains.errors import InputError, UsageError
 from domains.post import Bad, Entry, Media
-from services import raw
+from services import markup, raw
 from services.lines import Line, read
 
 _FORMAT: Final = (
@@ -254,10 +255,11 @@ def _build(
         raise _Wrong(f'field "{mapping.id}": expected an id, found nothing')
     if not external_id:
         external_id, flags = raw.fingerprint(name or "", at.isoformat(), text), (*flags, "no_id")
+    body, links = markup.unmarked(raw.tidy(text))
     return Entry(
         external_id=external_id,
         at=at,
-        text=raw.tidy(text),
+        text=body,
         title=raw.line(_string(values, mapping.title, "title")),
         url=raw.web(url),
         author=raw.line(_string(values, mapping.author, "author")),
@@ -265,6 +267,7 @@ def _build(
         lang=_lang(values, mapping.lang),
         source=name,
         family=raw.line(_string(values, mapping.family, "family")),
+        links=links,
         media=_media(values.get(mapping.media) if mapping.media else None, folder),
         flags=flags,
     )
