@@ -18,6 +18,8 @@ from domains.post import Bad
 HEAD_BYTES: Final = 64 * 1024
 REMEDY: Final = "expected a Telegram export (result.json), a feed, JSONL or CSV"
 _GZIP: Final = b"\x1f\x8b"
+# Fewer letters than this tell no encoding.
+_CYRILLIC_MIN: Final = 8
 _UNDECODED: Final = re.compile("[\udc80-\udcff]")
 _BREAKS: Final = (OSError, EOFError, zlib.error, UnicodeError)
 
@@ -75,7 +77,9 @@ def _is_cp1251(start: bytes) -> bool:
     if read.count("\ufffd") < 0.05 * len(read):
         return False
     high = [char for char in start.decode("cp1251", "replace") if ord(char) > 127]
-    return sum("\u0400" <= char <= "\u04ff" for char in high) >= 0.8 * len(high)
+    return len(high) >= _CYRILLIC_MIN and sum("\u0400" <= char <= "\u04ff" for char in high) >= 0.8 * len(
+        high
+    )
 
 
 def read(path: Path) -> Iterator[Line | Bad]:
