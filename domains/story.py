@@ -23,9 +23,9 @@ from domains import limits
 from domains.vector import CHAR_BIT, Vector
 
 # Set on the development streams (benchmarks/stories.py), where news in English and Telegram posts agree on them.
-THRESHOLD: Final = 0.17
+THRESHOLD: Final = 0.14
 # Likeness falls by e in this time after a story's last post.
-FADE: Final = timedelta(days=3)
+FADE: Final = timedelta(hours=36)
 # What being the answer to a post of the story adds to likeness.
 REPLY_BONUS: Final = 0.15
 # Features kept of a centroid: the heaviest.

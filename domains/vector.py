@@ -27,7 +27,7 @@ Values = NDArray[np.float32]
 WORD_SHARE: Final = 0.65
 CHAR_SHARE: Final = 1.0 - WORD_SHARE
 # What a term counts in the first line, and what when it is a name or a number, beside 1.
-LEAD_WEIGHT: Final = 1.5
+LEAD_WEIGHT: Final = 2.0
 NAME_WEIGHT: Final = 1.5
 PAIR_WEIGHT: Final = 0.5
 # Words read of a post: what comes later is detail, and the work is bounded.

@@ -1,0 +1,245 @@
+"""How fast and how well posts are analysed: `uv run python -m benchmarks.stories [--json] [--posts N]`.
+
+Runs what indexing does to a post, on one thread: normalise, language, sentences, boilerplate, duplicates, vector, story.
+Speed is CPU time over 18,146 Telegram posts; quality is measured on hand-labelled events and pairs of the same stream,
+and on a stream of English articles. Prints a reason and leaves when the data is not there.
+"""
+
+import argparse
+import json
+import re
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from domains.boilerplate import Profile, unmasked, verdict
+from domains.fingerprint import DuplicateIndex
+from domains.story import StoryIndex
+from domains.text import normalise
+from domains.vector import Vectoriser
+from services.language import OfflineLanguage
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+STEPS = ("normalise", "boilerplate", "detect", "sentences", "duplicate", "vector", "story")
+# Posts between two lessons of a source's profile, as a batch of indexing would give.
+LESSON = 20
+MARKUP = re.compile(r"\[([^\]]*)\]\([^)]*\)|\*\*|__")
+
+
+@dataclass
+class Pipeline:
+    """One stream's whole analysis and the CPU seconds of each step."""
+
+    language: OfflineLanguage
+    seconds: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[str] = field(default_factory=Counter)
+    stories: dict[Hashable, int] = field(default_factory=dict)
+    duplicates: int = 0
+
+    def __post_init__(self) -> None:
+        self.vectoriser = Vectoriser(self.language.lemma)
+        self.duplicate_index = DuplicateIndex()
+        self.story_index = StoryIndex()
+        self.profiles: defaultdict[str, Profile] = defaultdict(Profile)
+        self.unread: defaultdict[str, list[str]] = defaultdict(list)
+        self.number: dict[int, int] = {}
+
+    def take(self, key: Hashable, source: str, at: datetime, raw: str) -> None:
+        """Analyse one post; remember its story under ``key``."""
+        clock = _Clock(self.seconds)
+        text = normalise(raw)
+        clock.lap("normalise")
+        mask = self._learn(source, text).mask(text)
+        reason = verdict(text, mask)
+        clock.lap("boilerplate")
+        lang = self.language.detect(text)
+        clock.lap("detect")
+        self.language.sentences(text, lang)
+        clock.lap("sentences")
+        if reason is not None:
+            self.verdicts[reason] += 1
+            return
+        self._place(key, at, unmasked(text, mask), lang, clock)
+
+    def _learn(self, source: str, text: str) -> Profile:
+        unread = self.unread[source]
+        unread.append(text)
+        if len(unread) == LESSON:
+            self.profiles[source] = self.profiles[source].learn(unread)
+            unread.clear()
+        return self.profiles[source]
+
+    def _place(self, key: Hashable, at: datetime, text: str, lang: str, clock: "_Clock") -> None:
+        post_id = len(self.stories)
+        of = self.duplicate_index.match(post_id, at, text)
+        clock.lap("duplicate")
+        known = self.number.get(of) if of is not None else None
+        if known is not None:
+            self.duplicates += 1
+            self.story_index.add(known, at)
+            story = known
+        else:
+            vector = self.vectoriser.vector(text, lang)
+            clock.lap("vector")
+            found = self.story_index.assign(at, vector).story
+            story = post_id if found is None else found
+            self.story_index.add(story, at, vector)
+        clock.lap("story")
+        self.number[post_id] = story
+        self.stories[key] = story
+
+
+class _Clock:
+    def __init__(self, seconds: Counter[str]) -> None:
+        self._seconds = seconds
+        self._at = time.process_time()
+
+    def lap(self, step: str) -> None:
+        now = time.process_time()
+        self._seconds[step] += now - self._at
+        self._at = now
+
+
+def b_cubed(gold: Sequence[Hashable], found: Sequence[Hashable]) -> dict[str, float]:
+    """Return B-cubed precision, recall and F1 (Bagga and Baldwin, 1998)."""
+    both = Counter(zip(gold, found, strict=True))
+    gold_sizes, found_sizes = Counter(gold), Counter(found)
+    precision = sum(n * n / found_sizes[key[1]] for key, n in both.items()) / len(gold)
+    recall = sum(n * n / gold_sizes[key[0]] for key, n in both.items()) / len(gold)
+    return _scores(precision, recall)
+
+
+def events(stories: dict[Hashable, int]) -> dict[str, Any]:
+    """Return how well the stories match the hand-labelled events: B-cubed, and pairs of posts.
+
+    Pairs of different events in one group (phases of one happening) count neither way.
+    """
+    gold: dict[Hashable, str] = {}
+    group: dict[str, str] = {}
+    for event in [*_rows("tgnews_events_dev"), *_rows("tgnews_neutral_dev")]:
+        group[event["event"]] = event["group"] or event["event"]
+        gold.update({tuple(post): event["event"] for post in event["posts"]})
+    keys = sorted(key for key in gold if key in stories)
+    event_of, story_of = [gold[key] for key in keys], [stories[key] for key in keys]
+    group_of = [group[event] for event in event_of]
+    right = _pairs(zip(event_of, story_of, strict=True))
+    kin = _pairs(zip(group_of, story_of, strict=True)) - right
+    return {
+        "posts": len(keys),
+        "b_cubed_event": b_cubed(event_of, story_of),
+        "b_cubed_group": b_cubed(group_of, story_of),
+        "pairs": _scores(right / max(_pairs(story_of) - kin, 1), right / max(_pairs(event_of), 1)),
+    }
+
+
+def hard_pairs(stories: dict[Hashable, int]) -> dict[str, Any]:
+    """Return precision, recall and F1 of "same story" on the hand-picked hard pairs."""
+    rows = [(tuple(row["a"]), tuple(row["b"]), row["same_story"]) for row in _rows("tgnews_pairs_dev")]
+    judged = [
+        (same, stories[one] == stories[other])
+        for one, other, same in rows
+        if one in stories and other in stories
+    ]
+    hit = sum(same and said for same, said in judged)
+    said_same, truly_same = sum(said for _, said in judged), sum(same for same, _ in judged)
+    return {"pairs": len(judged), **_scores(hit / max(said_same, 1), hit / max(truly_same, 1))}
+
+
+def telegram(language: OfflineLanguage, limit: int) -> dict[str, Any]:
+    """Return speed and quality on the Telegram stream."""
+    rows = sorted(_rows("tgnews_ru"), key=lambda row: (row["date"], row["channel"], row["message_id"]))[
+        -limit:
+    ]
+    pipeline = Pipeline(language)
+    started = time.process_time()
+    for row in rows:
+        raw = MARKUP.sub(lambda match: match[1] or "", row["text"])
+        pipeline.take(
+            (row["channel"], row["message_id"]), row["channel"], datetime.fromisoformat(row["date"]), raw
+        )
+    cpu_s = time.process_time() - started
+    return {
+        "posts": len(rows),
+        "cpu_s": round(cpu_s, 2),
+        "posts_per_s": round(len(rows) / cpu_s),
+        "ms_per_post": {step: round(1000 * pipeline.seconds[step] / len(rows), 3) for step in STEPS},
+        "stories": len(set(pipeline.stories.values())),
+        "largest_story": max(Counter(pipeline.stories.values()).values(), default=0),
+        "duplicates": pipeline.duplicates,
+        "verdicts": dict(pipeline.verdicts),
+        "events": events(pipeline.stories),
+        "hard_pairs": hard_pairs(pipeline.stories),
+    }
+
+
+def press(language: OfflineLanguage) -> dict[str, Any]:
+    """Return quality on the stream of articles: story against hand-made story."""
+    pipeline = Pipeline(language)
+    gold: dict[Hashable, int] = {}
+    articles = [
+        (datetime.fromisoformat(story["ts"]), story["story"], at, article)
+        for story in _rows("neus_stories")
+        for at, article in enumerate(story["articles"])
+    ]
+    for at, story, number, article in sorted(articles, key=lambda one: one[:3]):
+        pipeline.take((story, number), article["source"], at, f"{article['title']}\n{article['body']}")
+        gold[story, number] = story
+    keys = [key for key in gold if key in pipeline.stories]
+    return {
+        "articles": len(gold),
+        "placed": len(keys),
+        "b_cubed": b_cubed([gold[key] for key in keys], [pipeline.stories[key] for key in keys]),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--posts", type=int, default=1_000_000, help="only the last N posts of the stream")
+    arguments = parser.parse_args()
+    missing = [
+        name
+        for name in (
+            "tgnews_ru",
+            "tgnews_events_dev",
+            "tgnews_neutral_dev",
+            "tgnews_pairs_dev",
+            "neus_stories",
+        )
+        if not (DATA / f"{name}.jsonl").exists()
+    ]
+    if missing:
+        print(f"skipped: {', '.join(missing)} not found in {DATA.name}/", file=sys.stderr)
+        return 0
+    language = OfflineLanguage()
+    result = {"telegram": telegram(language, arguments.posts), "press": press(language)}
+    print(
+        json.dumps(result, ensure_ascii=False)
+        if arguments.json
+        else json.dumps(result, ensure_ascii=False, indent=2)
+    )
+    return 0
+
+
+def _rows(name: str) -> list[dict[str, Any]]:
+    with (DATA / f"{name}.jsonl").open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def _pairs(labels: Any) -> int:
+    return sum(n * (n - 1) // 2 for n in Counter(labels).values())
+
+
+def _scores(precision: float, recall: float) -> dict[str, float]:
+    total = precision + recall
+    f1 = 2 * precision * recall / total if total else 0.0
+    return {"precision": round(precision, 3), "recall": round(recall, 3), "f1": round(f1, 3)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domains.story import Assignment, StoryIndex, headline
+from domains.text import normalise
+from domains.vector import Vector, Vectoriser
+from services.language import OfflineLanguage
+
+DATA = Path(__file__).parents[2].parent / "shared" / "data"
+NOON = datetime(2024, 11, 20, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+FLOOR = 0.86
+
+
+def axis(*weights):
+    """Return a unit vector of word features."""
+    values = np.array([weight for weight in weights if weight], dtype=np.float32)
+    indices = np.array([at + 1 for at, weight in enumerate(weights) if weight], dtype=np.uint32)
+    return Vector(indices, values / np.linalg.norm(values))
+
+
+FIRE, FIRES, TAX = axis(1, 1, 0, 0), axis(1, 1, 1, 0), axis(0, 0, 0, 1)
+
+
+def play(index, posts):
+    """Assign and add posts of (hours, vector), giving new stories the numbers 1, 2, ...; return each one's story."""
+    told = []
+    for hours, vector in posts:
+        at = NOON + hours * HOUR
+        story = index.assign(at, vector).story
+        story = max(told, default=0) + 1 if story is None else story
+        index.add(story, at, vector)
+        told.append(story)
+    return told
+
+
+def test_like_posts_share_a_story():
+    assert play(StoryIndex(), [(0, FIRE), (1, TAX), (2, FIRES), (3, TAX)]) == [1, 2, 1, 2]
+
+
+def test_assign_changes_nothing():
+    index = StoryIndex()
+    index.add(7, NOON, FIRE)
+    before = index.state()
+    assert index.assign(NOON, FIRES) == index.assign(NOON, FIRES)
+    assert index.assign(NOON, TAX) == Assignment(None, 0.0)
+    assert index.state() == before
+
+
+def test_likeness_fades_with_time():
+    index = StoryIndex()
+    index.add(1, NOON, FIRE)
+    near, far = (index.assign(NOON + hours * HOUR, FIRES).similarity for hours in (1, 60))
+    assert near > far > 0
+
+
+def test_a_story_ends_with_its_window_and_memory_is_freed():
+    index = StoryIndex()
+    assert play(index, [(0, FIRE), (60, FIRE), (133, FIRE)]) == [1, 1, 2]
+    assert len(index) == 1
+    assert 1 not in index
+    assert 2 in index
+
+
+def test_a_late_post_finds_its_story_and_does_not_age_it():
+    index = StoryIndex()
+    play(index, [(10, FIRE)])
+    late = NOON - 5 * HOUR
+    assert index.assign(late, FIRES).story == 1
+    index.add(1, late, FIRES)
+    centroid = FIRE.values + FIRES.values[:2]
+    cosine = float(FIRE.values @ centroid) / float(np.hypot(np.linalg.norm(centroid), FIRES.values[2]))
+    assert index.assign(NOON + 10 * HOUR, FIRE).similarity == pytest.approx(cosine)
+
+
+def test_a_repeat_renews_a_story_without_moving_it():
+    index = StoryIndex()
+    index.add(1, NOON, FIRE)
+    likeness = index.assign(NOON + 70 * HOUR, FIRES).similarity
+    index.add(1, NOON + 70 * HOUR)
+    assert index.assign(NOON + 70 * HOUR, FIRES).similarity > likeness
+    assert index.assign(NOON + 140 * HOUR, FIRES).similarity == pytest.approx(likeness)
+
+
+def test_an_answer_leans_to_the_story_it_answers():
+    index = StoryIndex()
+    index.add(1, NOON, FIRE)
+    assert index.assign(NOON, TAX, reply_story=1) == Assignment(1, pytest.approx(0.15))
+    assert index.assign(NOON, TAX, reply_story=99).story is None
+
+
+def test_posts_without_content_never_meet():
+    empty = Vector(np.empty(0, np.uint32), np.empty(0, np.float32))
+    assert play(StoryIndex(), [(0, empty), (1, empty), (2, FIRE)]) == [1, 2, 3]
+
+
+VECTORS = (
+    st.lists(st.sampled_from([0.0, 1.0, 2.0]), min_size=4, max_size=4)
+    .filter(any)
+    .map(lambda weights: axis(*weights))
+)
+POSTS = st.lists(st.tuples(st.integers(0, 200), VECTORS), max_size=25)
+
+
+@settings(deadline=None)
+@given(POSTS, st.integers(0, 25))
+def test_a_restored_index_answers_like_the_saved_one(posts, cut):
+    index = StoryIndex()
+    play(index, posts[:cut])
+    loaded = StoryIndex.load(index.state())
+    assert loaded.state() == index.state()
+    for hours, vector in posts[cut:]:
+        at = NOON + hours * HOUR
+        assert loaded.assign(at, vector) == index.assign(at, vector)
+
+
+@settings(deadline=None)
+@given(POSTS)
+def test_stories_never_change_and_never_outlive_their_window(posts):
+    index = StoryIndex()
+    assert play(index, posts) == play(StoryIndex(), posts)
+    newest = max((hours for hours, _ in posts), default=0)
+    last = {}
+    for (hours, _), story in zip(posts, play(StoryIndex(), posts), strict=True):
+        last[story] = max(hours, last.get(story, hours))
+    assert {story for story in last if story in index} == {
+        story for story in last if last[story] >= newest - 72
+    }
+    assert len(index) == sum(story in index for story in last)
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("Заголовок\nТекст", "Заголовок"),
+        ("  Заголовок  ", "Заголовок"),
+        ("", ""),
+        ("слово " * 50, ("слово " * 23).strip() + "…"),
+        ("я" * 300, "я" * 139 + "…"),
+    ],
+)
+def test_headline(text, title):
+    assert headline(text) == title
+    assert len(headline(text)) <= 140
+
+
+def b_cubed(gold, found):
+    """Return B-cubed F1 (Bagga and Baldwin, 1998)."""
+    both = Counter(zip(gold, found, strict=True))
+    gold_sizes, found_sizes = Counter(gold), Counter(found)
+    precision = sum(n * n / found_sizes[key[1]] for key, n in both.items()) / len(gold)
+    recall = sum(n * n / gold_sizes[key[0]] for key, n in both.items()) / len(gold)
+    return 2 * precision * recall / (precision + recall)
+
+
+@pytest.mark.data
+def test_stories_of_the_press_reach_the_floor():
+    path = DATA / "neus_stories.jsonl"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not there")
+    stories = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    articles = [
+        (
+            datetime.fromisoformat(story["ts"]),
+            story["story"],
+            normalise(f"{article['title']}\n{article['body']}"),
+        )
+        for story in stories
+        for article in story["articles"]
+    ]
+    articles.sort(key=lambda article: article[0])
+    vectoriser = Vectoriser(OfflineLanguage().lemma)
+    posts = [((at - NOON) / HOUR, vectoriser.vector(text, "en")) for at, _, text in articles]
+    assert b_cubed([story for _, story, _ in articles], play(StoryIndex(), posts)) >= FLOOR
