@@ -4,7 +4,7 @@ The row is the work, the message a nudge (docs/adr/0001): everything here may lo
 latency or a claim that finds nothing.
 """
 
-from kombu import Queue
+from kombu.entity import Queue
 
 from services import settings as _settings
 
