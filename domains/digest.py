@@ -38,8 +38,6 @@ class Settings:
     max_documents: int = 30
     min_posts: int = 1
     languages: tuple[str, ...] = ()
-    important: bool = False
-    seed: int = 7
 
 
 @dataclass(frozen=True, slots=True)
