@@ -147,8 +147,8 @@ def _key(text: str, span: Span) -> str:
 
 def _known(line: str, key: str) -> bool:
     if not key:
-        # Nothing but links, handles, hashtags, emoji; but a long line also has no key.
-        return len(line) <= _LINE_CHARS and not words(_bare(line))
+        # Nothing but links, handles, hashtags, emoji; a line too long for a key has words.
+        return not words(_bare(line))
     return len(key.split()) <= _KNOWN_WORDS and bool(_KNOWN.search(line))
 
 
