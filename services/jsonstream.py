@@ -8,6 +8,8 @@ import ijson
 
 # A wrong escape in a string comes up as a UnicodeDecodeError, a number too long for an int as a ValueError.
 JSON_ERRORS: Final = (ijson.JSONError, UnicodeDecodeError, ValueError)
+_QUOTED_LINES: Final = 3
+_AS_QUOTED: Final = bytes.maketrans(b"\r\n", b"  ")
 
 
 @dataclass(slots=True)
@@ -32,15 +34,17 @@ class Counting:
     def fault(self, error: Exception) -> tuple[int, str]:
         """Return the byte at which the parser stopped and what it expected, in words.
 
-        The parser's message quotes what stands before the fault, with an arrow below it; that gives the byte. Where
-        it cannot be found, the byte is the start of the last 64 KiB read.
+        The parser's message quotes what stands around the fault, line breaks as spaces, with an arrow below it; that
+        gives the byte. Where it cannot be found, the byte is the start of the last 64 KiB read.
         """
-        # The C parser puts a message that is not UTF-8 into its repr.
-        lines = str(error).replace("\\n", "\n").split("\n")
-        what = lines[0].removeprefix("b'").strip()
-        if "premature EOF" in what:
+        told = error.args[0] if error.args else b""
+        lines = (told if isinstance(told, bytes) else str(told).encode("utf-8", "replace")).split(b"\n")
+        what = lines[0].decode("utf-8", "replace").strip()
+        if len(lines) < _QUOTED_LINES:
+            return self.end - len(self.chunk), f"broken JSON ({what})"
+        quoted = lines[1][: lines[2].find(b"^")].strip()
+        if not quoted:
             return self.end, "the file ends in the middle of a value; expected more JSON"
         start = self.end - len(self.chunk)
-        quoted = lines[1][: lines[2].find("^")].lstrip().encode("utf-8", "replace") if len(lines) > 2 else b""
-        found = self.chunk.rfind(quoted) if quoted else -1
+        found = self.chunk.translate(_AS_QUOTED).rfind(quoted)
         return (start if found < 0 else start + found + len(quoted)), f"broken JSON ({what})"
