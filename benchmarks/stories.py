@@ -7,7 +7,6 @@ and on a stream of English articles. Prints a reason and leaves when the data is
 
 import argparse
 import json
-import re
 import sys
 import time
 from collections import Counter, defaultdict
@@ -23,12 +22,12 @@ from domains.story import StoryIndex
 from domains.text import normalise
 from domains.vector import Vectoriser
 from services.language import OfflineLanguage
+from services.markup import unmarked
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 STEPS = ("normalise", "boilerplate", "detect", "sentences", "duplicate", "vector", "story")
 # Posts between two lessons of a source's profile, as a batch of indexing would give.
 LESSON = 20
-MARKUP = re.compile(r"\[([^\]]*)\]\([^)]*\)|\*\*|__")
 
 
 @dataclass
@@ -158,7 +157,7 @@ def telegram(language: OfflineLanguage, limit: int) -> dict[str, Any]:
     pipeline = Pipeline(language)
     started = time.process_time()
     for row in rows:
-        raw = MARKUP.sub(lambda match: match[1] or "", row["text"])
+        raw, _ = unmarked(row["text"])
         pipeline.take(
             (row["channel"], row["message_id"]), row["channel"], datetime.fromisoformat(row["date"]), raw
         )
