@@ -77,6 +77,11 @@ def out() -> Console:
     return Console(highlight=False, soft_wrap=True)
 
 
+def err() -> Console:
+    """Return the console that progress and remarks go to."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
 def show(value: Any, human: Callable[[Console], None]) -> None:
     """Print ``value`` as JSON when that was asked for, else what ``human`` prints."""
     if is_json():

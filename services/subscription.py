@@ -42,12 +42,14 @@ def tenant(session: Session, name: str, *, live: bool = True) -> int:
     return session.execute(select(Tenant.id).where(Tenant.name == name)).scalar_one()
 
 
-def remove_tenant(session: Session, name: str) -> None:
-    """Remove a tenant that is not live (a backtest or a demo) with all it owns."""
-    session.execute(delete(Tenant).where(Tenant.name == name, ~Tenant.live))
+def remove_tenant(session: Session, name: str, *, live: bool = False) -> None:
+    """Remove a tenant with all it owns; one that is live only when ``live`` says so."""
+    session.execute(delete(Tenant).where(Tenant.name == name, Tenant.live == live))
 
 
-def subscribe(session: Session, tenant_id: int, wish: Wish, known_channels: Sequence[str]) -> int:
+def subscribe(
+    session: Session, tenant_id: int, wish: Wish, known_channels: Sequence[str], *, paused: bool = False
+) -> int:
     """Write a subscription and return its row. Raises UsageError for a wish that cannot be met."""
     for channel, _ in wish.channels:
         if channel not in known_channels:
@@ -78,6 +80,7 @@ def subscribe(session: Session, tenant_id: int, wish: Wish, known_channels: Sequ
         settings=wish.settings,
         starts_at=wish.starts_at,
         covered_until=wish.starts_at,
+        paused=paused,
     )
     session.add(row)
     session.flush()
@@ -152,6 +155,11 @@ def close_until(session: Session, row: Subscription, until: datetime) -> list[in
             remedy="see `svodka digest list`",
         )
     return _close(session, row, [Window(row.covered_until, until)])
+
+
+def resume(session: Session, subscription_id: int) -> None:
+    """Let a paused subscription's windows close again; what was missed is caught up."""
+    session.get_one(Subscription, subscription_id).paused = False
 
 
 def close_last(session: Session, subscription_id: int, until: datetime) -> list[int]:

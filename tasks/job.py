@@ -44,7 +44,12 @@ def perform(world: World, kind: Kind, row_id: int) -> Errands:
     if lease is None:
         return ()
     if work.is_poison(lease):
-        _bury(world, kind, lease, work.PoisonError(f"{kind.name} {row_id}: {lease.expiries} workers died over it"))
+        _bury(
+            world,
+            kind,
+            lease,
+            work.PoisonError(f"{kind.name} {row_id}: {lease.expiries} workers died over it"),
+        )
         return ()
     try:
         errands = kind.work(world, lease)
