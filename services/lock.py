@@ -11,9 +11,17 @@ from domains.errors import Busy
 POLL_S: Final = 0.03
 
 
-def exclusive(path: Path) -> int | None:
+def try_exclusive(path: Path) -> int | None:
     """Return a descriptor that holds ``path`` alone until it is closed, or None when somebody holds it."""
     return _take(path, fcntl.LOCK_EX)
+
+
+def exclusive(path: Path, deadline: float) -> int:
+    """Return a descriptor that holds ``path`` alone until it is closed.
+
+    Raises Busy when somebody holds it past ``deadline`` (of `time.monotonic`).
+    """
+    return _await(path, fcntl.LOCK_EX, deadline)
 
 
 def shared(path: Path, deadline: float) -> int:
@@ -21,11 +29,7 @@ def shared(path: Path, deadline: float) -> int:
 
     Raises Busy when somebody holds it alone past ``deadline`` (of `time.monotonic`).
     """
-    while (held := _take(path, fcntl.LOCK_SH)) is None:
-        if time.monotonic() > deadline:
-            raise Busy(f"{path} is held", remedy="wait until the other command has stopped, then try again")
-        time.sleep(POLL_S)
-    return held
+    return _await(path, fcntl.LOCK_SH, deadline)
 
 
 def is_free(path: Path) -> bool:
@@ -36,6 +40,14 @@ def is_free(path: Path) -> bool:
 def is_shared(path: Path) -> bool:
     """Return whether ``path`` could be held with others, because nobody holds it alone."""
     return _probe(path, fcntl.LOCK_SH)
+
+
+def _await(path: Path, kind: int, deadline: float) -> int:
+    while (held := _take(path, kind)) is None:
+        if time.monotonic() > deadline:
+            raise Busy(f"{path} is held", remedy="wait until the other command has stopped, then try again")
+        time.sleep(POLL_S)
+    return held
 
 
 def _probe(path: Path, kind: int) -> bool:

@@ -7,7 +7,7 @@ import redis
 from hypothesis import settings
 
 from services.clock import StoppedClock
-from services.embedded import Valkey
+from services.valkey import Valkey
 from tests import servers
 
 settings.register_profile("svodka", deadline=None, database=None, derandomize=True)
