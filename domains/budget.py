@@ -116,8 +116,3 @@ def hold(account: Account, ask: Amount) -> Account:
 def settle(account: Account, held: Amount, actual: Amount) -> Account:
     """Return the account after a call that held ``held`` cost ``actual``; nothing, when it was given back."""
     return replace(account, reserved=account.reserved - held, spent=account.spent + actual)
-
-
-def amend(account: Account, held: Amount, actual: Amount) -> Account:
-    """Return the account after a lost call, charged its worst case, turns out to have cost ``actual``."""
-    return replace(account, spent=account.spent - held + actual)

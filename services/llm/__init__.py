@@ -1,0 +1,1 @@
+"""Language models behind one port: adapters, checked answers, prices, cache, transcripts and the ladder."""
