@@ -103,8 +103,8 @@ def _item(entry: dict[str, Any], url: str, rss: bool, now: datetime) -> Item | N
         return None
     return Item(
         id=raw.line(entry.get("id")) or "",
-        published=_time(entry.get("published_parsed")) or _time(entry.get("created_parsed")),
-        updated=_time(entry.get("updated_parsed")),
+        published=_time(entry, "published") or _time(entry, "created"),
+        updated=_time(entry, "updated"),
         body=Entry(
             external_id="",
             at=now,
@@ -149,12 +149,14 @@ def _author(entry: dict[str, Any]) -> str | None:
     return raw.line(name)
 
 
-def _time(value: Any) -> datetime | None:
-    """Return feedparser's time (UTC) as a datetime, or None when there is none or no calendar has it."""
-    if value is None:
-        return None
+def _time(entry: dict[str, Any], name: str) -> datetime | None:
+    """Return one of an item's times, or None; where feedparser cannot read it (no zone), it is read as UTC."""
+    parsed = entry.get(f"{name}_parsed")
+    if parsed is None:
+        found = raw.moment(entry.get(name))
+        return feeditem.dated(found[0]) if found else None
     try:
-        return feeditem.dated(datetime.fromtimestamp(calendar.timegm(value), UTC))
+        return feeditem.dated(datetime.fromtimestamp(calendar.timegm(parsed), UTC))
     except (ValueError, OverflowError, OSError):
         return None
 

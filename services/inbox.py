@@ -9,13 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-import ijson
-
 from domains import limits
 from domains.errors import InputError, TooLarge
 from domains.post import Bad, Entry, SourceKind
 from services import feed, lines, table, telegram
-from services.jsonstream import JSON_ERRORS
+from services.jsonstream import JSON_ERRORS, Counting, walk
 
 EXPORT: Final = "result.json"
 _SUFFIXES: Final = frozenset(
@@ -198,13 +196,13 @@ def _first_keys(text: str) -> tuple[set[str], str]:
     keys: set[str] = set()
     version = ""
     try:
-        for prefix, event, value in ijson.parse(io.BytesIO(text.encode("utf-8", "replace")), use_float=True):
-            if event == "map_key" and not prefix:
-                keys.add(value)
-            elif event == "string" and prefix == "version":
-                version = value
-            elif event == "end_map" and not prefix:
+        for path, event, value in walk(Counting(io.BytesIO(text.encode("utf-8", "replace"))), frozenset()):
+            if path == "" and keys:
                 break
+            if path and "." not in path:
+                keys.add(path)
+            if event == "string" and path == "version":
+                version = value
     except JSON_ERRORS:
         # The head ends where it ends; what was seen before is what counts.
         return keys, version

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-import ijson
-
 from domains.errors import InputError
 from domains.post import Bad, Entry, Media
 from services import markup, raw
 from services.feeditem import MEDIA, Item, dated, medium
-from services.jsonstream import JSON_ERRORS, Counting
+from services.jsonstream import JSON_ERRORS, Counting, walk
 
 _REMEDY: Final = "give the address of an RSS, Atom or JSON feed"
+_ITEMS: Final = frozenset({"items.item"})
 _LANG: Final = re.compile(r"[a-z]{2,3}")
 
 
@@ -52,7 +51,9 @@ def _salvage(body: bytes, url: str) -> tuple[dict[str, Any], Bad]:
     file = Counting(io.BytesIO(body))
     found: list[Any] = []
     try:
-        found.extend(ijson.items(file, "items.item", use_float=True))
+        for _, event, value in walk(file, _ITEMS):
+            if event == "element" and not value.too_large:
+                found.append(value.value)
     except JSON_ERRORS as error:
         byte, what = file.fault(error)
         return {"items": found or None}, Bad(f"{url}: byte {byte}", what)

@@ -106,22 +106,39 @@ def parse(
 
 def detect(path: Path, kind: Literal["jsonl", "csv"]) -> Mapping:
     """Return the mapping that fits the field names of a file's first good lines. Raises InputError when none does."""
-    names: list[str] = []
-    problem = "no line holds fields"
-    for row in itertools.islice(_rows(path, kind), _DETECT_LINES):
-        if isinstance(row, Bad):
-            problem = f"{row.where}: {row.why}" if not names else problem
-        else:
-            names.extend(name for name in row.values if name not in names)
+    names = _header(path) if kind == "csv" else _keys(path)
     found = guess(names)
-    if not names:
-        raise InputError(f"{path}: {problem}", remedy=f"expected {_FORMAT}")
     if found is None:
+        shown = ", ".join(names[:12])[:200]
         raise InputError(
-            f"{path}: fields {', '.join(names[:12])}: none of them is the text or the time",
-            remedy=f"expected {_FORMAT}",
+            f"{path}: fields {shown}: none of them is the text or the time", remedy=f"expected {_FORMAT}"
         )
     return found
+
+
+def _header(path: Path) -> list[str]:
+    feed = _Feed(read(path))
+    try:
+        records = csv.reader(feed, delimiter=feed.delimiter())
+        return next(([cell.strip() for cell in record] for record in records if any(record)), [])
+    except csv.Error as error:
+        raise InputError(f"{path}: line 1: broken CSV ({error})", remedy=f"expected {_FORMAT}") from error
+
+
+def _keys(path: Path) -> list[str]:
+    """Return the fields of the first good lines. Raises InputError when none of them is an object."""
+    names: dict[str, None] = {}
+    problem = "no line holds a JSON object"
+    for row in itertools.islice(_json_rows(read(path), path), _DETECT_LINES):
+        if isinstance(row, Bad):
+            problem = f"{row.where}: {row.why}"
+        else:
+            names.update(dict.fromkeys(row.values))
+    if not names:
+        raise InputError(
+            problem if str(path) in problem else f"{path}: {problem}", remedy=f"expected {_FORMAT}"
+        )
+    return list(names)
 
 
 def guess(names: Sequence[str]) -> Mapping | None:

@@ -16,13 +16,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
-import ijson
-
 from domains import limits
 from domains.errors import InputError
 from domains.post import Bad, Entry, Media
 from services import raw
-from services.jsonstream import JSON_ERRORS, Counting
+from services.jsonstream import JSON_ERRORS, Counting, Element, walk
 
 _REMEDY: Final = (
     "in Telegram Desktop choose Export chat history, format “Machine-readable JSON”, and give its result.json"
@@ -122,7 +120,7 @@ def _entries(path: Path, file: IO[bytes], now: datetime | None) -> Iterator[Entr
 def _until_broken(file: Counting, reader: _Reader) -> Iterator[_Message | Bad]:
     """Yield messages up to the end or to the byte at which the file breaks."""
     try:
-        yield from _messages(ijson.parse(file, use_float=True), reader)
+        yield from _messages(file, reader)
     except JSON_ERRORS as error:
         byte, what = file.fault(error)
         if not reader.lists:
@@ -139,46 +137,16 @@ def _until_broken(file: Counting, reader: _Reader) -> Iterator[_Message | Bad]:
         )
 
 
-class _Item:
-    """A message being built from its events; one that passes the size cap is counted, not kept."""
-
-    def __init__(self) -> None:
-        self._builder = ijson.ObjectBuilder()
-        self._bytes = 0
-
-    def add(self, event: str, value: Any) -> None:
-        self._bytes += 8 + (len(value) if isinstance(value, str) else 0)
-        if self._bytes <= limits.ENTRY_BYTES:
-            self._builder.event(event, value)
-
-    @property
-    def value(self) -> Any:
-        return self._builder.value
-
-    @property
-    def too_large(self) -> bool:
-        return self._bytes > limits.ENTRY_BYTES
-
-
-def _messages(events: Iterable[tuple[str, str, Any]], reader: _Reader) -> Iterator[_Message | Bad]:
-    item: _Item | None = None
-    inside = ""
-    for prefix, event, value in events:
-        if item is not None:
-            item.add(event, value)
-            if prefix == inside and event == "end_map":
-                if (found := _message(item, reader)) is not None:
-                    yield found
-                item = None
-        elif prefix in _MESSAGES and event == "start_map":
-            inside, item = prefix, _Item()
-            reader.item += 1
-            item.add(event, value)
-        elif prefix in _MESSAGES and event not in {"start_array", "end_array", "map_key"}:
-            reader.item += 1
+def _messages(file: Counting, reader: _Reader) -> Iterator[_Message | Bad]:
+    for path, event, value in walk(file, _MESSAGES):
+        if path not in _MESSAGES:
+            _note(path, event, value, reader)
+            continue
+        reader.item += 1
+        if event != "element":
             yield Bad(f"{reader.where}: message {reader.item}", f"expected an object, found {value!r:.40}")
-        else:
-            _note(prefix, event, value, reader)
+        elif (found := _message(value, reader)) is not None:
+            yield found
 
 
 def _note(prefix: str, event: str, value: Any, reader: _Reader) -> None:
@@ -193,11 +161,11 @@ def _note(prefix: str, event: str, value: Any, reader: _Reader) -> None:
         setattr(reader.chat, key, str(value))
 
 
-def _message(item: _Item, reader: _Reader) -> _Message | Bad | None:
+def _message(item: Element, reader: _Reader) -> _Message | Bad | None:
     message = item.value
     where = f"{reader.where}: message {message.get('id', f'number {reader.item}')} of {reader.chat.name or 'the chat'}"
     if item.too_large:
-        return Bad(where, f"it is larger than {limits.ENTRY_BYTES} bytes")
+        return Bad(where, f"it is larger than {limits.ENTRY_BYTES} bytes, or nests too deep")
     if message.get("type", "message") != "message":
         return None
     number = message.get("id")

@@ -26,6 +26,7 @@ _ROOT: Final = re.compile(r"<(?:\w+:)?(\w+)")
 _FEED: Final = re.compile(r"<(?:rss|feed|(?:\w+:)?rdf|atom:feed)\b", re.IGNORECASE)
 _FEED_ROOTS: Final = frozenset({"rss", "feed", "rdf", "channel"})
 _PAGE: Final = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\r\f\x1b"))
 _PROLOG: Final = 64 * 1024
 _TAGS: Final = 1_000_000
 _NAMESPACE: Final = re.compile(r"xmlns:([\w.-]+)")
@@ -88,7 +89,7 @@ def prepare(body: bytes, *, content_type: str | None, where: str) -> Document:
         raise InputError(f"{where}: byte 0: empty, expected a feed", remedy=_REMEDY)
     start = _root(text)
     if start is None:
-        raise _refusal(text, where)
+        raise _refusal(body, text, where)
     known = _declared(text[:start], where)
     _check_size(text, where)
     xml = _REFERENCE.sub(lambda found: known.get(found[1], found[0]), text[start:])
@@ -176,7 +177,12 @@ def _check_size(text: str, where: str) -> None:
         )
 
 
-def _refusal(text: str, where: str) -> InputError:
+def _binary(body: bytes) -> bool:
+    """Return whether one byte in twenty, or more, is a control character that no text holds."""
+    return 20 * (len(body) - len(body.translate(None, _CONTROLS))) >= len(body)
+
+
+def _refusal(body: bytes, text: str, where: str) -> InputError:
     """Return the error that says what a text is instead of a feed, and what to do."""
     if _PAGE.search(text[:_PROLOG]):
         found = markup.feeds(text, where)
@@ -190,9 +196,5 @@ def _refusal(text: str, where: str) -> InputError:
     if text.lstrip().startswith("<") and root is not None:
         what = f"XML whose root is <{root[1][:40]}>"
     else:
-        what = (
-            "binary data"
-            if text.count("\ufffd") > 0.1 * len(text)
-            else f"text that begins {text.strip()[:40]!r}"
-        )
+        what = "binary data" if _binary(body) else f"text that begins {text.strip()[:40]!r}"
     return InputError(f"{where}: byte 0: not a feed but {what}", remedy=_REMEDY)

@@ -247,6 +247,13 @@ def test_known_shapes_are_detected(tmp_path):
     assert guess(["id", "text"]) is None
 
 
+def test_a_csv_is_known_by_its_header_even_without_lines(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("id,text,at,title\n")
+    assert read(path, "csv") == []
+    assert detect(path, "csv").title == "title"
+
+
 def test_lines_without_ids_get_stable_ones(tmp_path):
     path = jsonl(tmp_path, {"text": "a", "date": 1793615400}, {"text": "b", "date": 1793615400})
     one, two = read(path)
