@@ -119,7 +119,7 @@ def run_(name: str, until: datetime | None) -> None:
             raise UsageError(f"everything of {name!r} until {until or now} has its digest already")
         for run_id in ids[:-1]:
             frame.err().print(f"run {run_id} made an earlier window's digest: svodka digest show {run_id}")
-        _show(world, ids[-1])
+        show_run(world, ids[-1])
 
 
 @digest.command("list")
@@ -152,7 +152,7 @@ def show(number: str, as_manifest: bool, form: str) -> None:
             manifest.check(value)
             print(json.dumps(value, ensure_ascii=False, indent=2))
         elif form == "terminal" and not frame.is_json():
-            _show(world, run_id)
+            show_run(world, run_id)
         else:
             parcel = world.renderer.parcel(load(world, run_id), key=f"run-{run_id}", run=run_id)
             forms = {"markdown": parcel.markdown, "html": parcel.html, "json": parcel.json.decode(),
@@ -230,7 +230,7 @@ def load(world: World, run_id: int) -> Digest:
     raise UsageError(f"run {run_id} has no digest yet: it is {row.state}", remedy=remedy)
 
 
-def _show(world: World, run_id: int) -> None:
+def show_run(world: World, run_id: int) -> None:
     made = load(world, run_id)
     with world.database.transaction() as session:
         sent = delivery.of_run(session, run_id)

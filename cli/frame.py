@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from domains.errors import NotFound, SvodkaError, Unavailable, UsageError
 from services import database, embedded, settings, stack, subscription, wiring
 from services.clock import SystemClock
+from services.settings import Settings
 from tasks import job
 
 
@@ -111,17 +112,30 @@ def _escape(text: str) -> str:
 
 
 @contextmanager
+def database_url(set_: Settings | None = None) -> Iterator[str]:
+    """Yield the URL of the configured database, the running stack's, or an embedded one while the block runs."""
+    set_ = set_ or settings.load()
+    if set_.database_url is not None:
+        yield set_.database_url.get_secret_value()
+        return
+    running = stack.attach(set_.var)
+    if running is not None:
+        yield running.database_url
+        return
+    with embedded.borrowed(set_.var) as url:
+        yield url
+
+
+@contextmanager
 def world(**overrides: Any) -> Iterator[wiring.World]:
-    """Yield a `World` on the configured database, the running stack's, or an embedded one for this command alone."""
+    """Yield a `World` on that database; our own embedded one is brought to the newest schema first."""
     with ExitStack() as closing:
         set_ = settings.load(**overrides)
+        url = closing.enter_context(database_url(set_))
         if set_.database_url is None:
-            running = stack.attach(set_.var)
-            url = running.database_url if running else closing.enter_context(embedded.borrowed(set_.var))
-            set_ = settings.load(**{**overrides, "database_url": url})
-            if running is None:
-                _migrate(url)
-        built = wiring.build(set_, SystemClock(), random.Random())  # noqa: S311  jitter of retries
+            _migrate(url)
+        luck = random.Random()  # noqa: S311  jitter of retries
+        built = wiring.build(settings.load(**{**overrides, "database_url": url}), SystemClock(), luck)
         closing.callback(built.close)
         _check_schema(built.database)
         yield built

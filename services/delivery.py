@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from domains.digest import Digest
@@ -68,6 +68,14 @@ def waiting(session: Session, run_id: int) -> list[int]:
     return list(
         session.scalars(select(Delivery.id).where(Delivery.run_id == run_id, Delivery.state == "due"))
     )
+
+
+def settled(session: Session, tenant_id: int) -> int:
+    """Return how many of a tenant's deliveries are done or unknown."""
+    query = select(func.count()).where(
+        Delivery.tenant_id == tenant_id, Delivery.state.in_(("done", "unknown"))
+    )
+    return session.scalar(query) or 0
 
 
 def of_run(session: Session, run_id: int) -> list[dict[str, Any]]:

@@ -95,7 +95,12 @@ def load(**overrides: Any) -> Settings:
 
 def child_environment(**values: str) -> dict[str, str]:
     """Return this process's environment with ``values`` (settings by field name) set, for a child process."""
-    return {**os.environ, **{f"{PREFIX}{name.upper()}": value for name, value in values.items()}}
+    return {**os.environ, **variables(**values)}
+
+
+def variables(**values: str) -> dict[str, str]:
+    """Return settings by field name as environment variables."""
+    return {f"{PREFIX}{name.upper()}": value for name, value in values.items()}
 
 
 def environment(name: str, default: str = "") -> str:
