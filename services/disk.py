@@ -18,6 +18,7 @@ REASONS: Final = {
     errno.EPERM: ("may not be written by this user", "set SVODKA_VAR to a folder that can be written"),
     errno.ENOSPC: ("is on a full disk", "free some space, then try again"),
     errno.EDQUOT: ("is over this user's quota", "free some space, then try again"),
+    errno.ENOENT: ("cannot be made there", "set SVODKA_VAR to a folder that can be made"),
     errno.ENOTDIR: ("needs a folder where a file stands", "move that file, or set SVODKA_VAR elsewhere"),
     errno.EEXIST: ("needs a folder where a file stands", "move that file, or set SVODKA_VAR elsewhere"),
     errno.ENOTEMPTY: ("holds files of somebody else", "move them away, or set SVODKA_VAR elsewhere"),
@@ -30,7 +31,9 @@ def named(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why, remedy = REASONS.get(error.errno or 0, (f"cannot be used: {error.strerror}", "see the path"))
+        why, remedy = REASONS.get(
+            error.errno or 0, (f"cannot be used: {error.strerror}", "see that the disk is well")
+        )
         raise Unavailable(f"{error.filename or path} {why}", remedy=remedy) from error
 
 
