@@ -29,7 +29,15 @@ from services.feeditem import Item
 _HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
 _TAG: Final = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|&#?\w{1,30};")
 # What feedparser and the SGML parser under it raise on markup they did not foresee.
-_PARSER_FAULTS: Final = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
+_PARSER_FAULTS: Final = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    RecursionError,
+    OverflowError,
+)
 
 
 def parse(body: bytes, *, url: str, content_type: str | None, now: datetime) -> Iterator[Entry | Bad]:

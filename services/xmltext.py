@@ -2,6 +2,7 @@
 
 import codecs
 import re
+import sys
 from dataclasses import dataclass
 from html.entities import html5
 from typing import Final
@@ -19,6 +20,8 @@ _HARMLESS: Final = re.compile(
     r"<!ENTITY\s{1,9}(\w{1,30})\s{1,9}([\"'])(&#\w{1,8};|[^&%\"'<>]{0,16})\2\s{0,9}>"
 )
 _REFERENCE: Final = re.compile(r"&(\w{1,30});")
+_NUMBER: Final = re.compile(r"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
+_NUMBER_DIGITS: Final = 10
 _MISC: Final = re.compile(
     r"\s+|<\?.*?\?>|<!--.*?-->|<!doctype[^\[>]*(?:\[.*?\]\s*)?>", re.DOTALL | re.IGNORECASE
 )
@@ -92,7 +95,7 @@ def prepare(body: bytes, *, content_type: str | None, where: str) -> Document:
         raise _refusal(body, text, where)
     known = _declared(text[:start], where)
     _check_size(text, where)
-    xml = _REFERENCE.sub(lambda found: known.get(found[1], found[0]), text[start:])
+    xml = _NUMBER.sub(_legal, _REFERENCE.sub(lambda found: known.get(found[1], found[0]), text[start:]))
     return Document(_DECLARATION + xml, text.count("\n", 0, start))
 
 
@@ -165,6 +168,13 @@ def _declared(prolog: str, where: str) -> dict[str, str]:
             remedy="ask the publisher for a feed without <!ENTITY>",
         )
     return _HTML_NAMES | {found[1]: found[3] for found in harmless}
+
+
+def _legal(number: re.Match[str]) -> str:
+    """Return a numeric reference, or U+FFFD for one to no character: a single such would make feedparser give up."""
+    digits, base = (number[1], 16) if number[1] else (number[2], 10)
+    code = int(digits, base) if len(digits) <= _NUMBER_DIGITS else 0
+    return number[0] if 0 < code <= sys.maxunicode and not _ILLEGAL.match(chr(code)) else "\ufffd"
 
 
 def _check_size(text: str, where: str) -> None:

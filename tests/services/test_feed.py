@@ -216,6 +216,14 @@ def test_control_characters_do_not_break_a_feed():
 
 
 @pytest.mark.parametrize(
+    "number", ["#xd800", "#55296", "#0", "#x110000", "#99999999999", "#" + "9" * 5_000, "#xFFFF"]
+)
+def test_references_to_no_character_do_not_break_a_feed(number):
+    entries = read(rss(item(title=f"a&{number};b"), item(guid="2", title=f"<![CDATA[&{number} x]]> & y")))
+    assert [entry.title for entry in entries if isinstance(entry, Entry)] == ["a\ufffdb", "\ufffd x & y"]
+
+
+@pytest.mark.parametrize(
     ("title", "expected"),
     [
         ("&lt;b&gt;Bold&lt;/b&gt; &amp;amp; more", "Bold & more"),
