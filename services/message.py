@@ -101,9 +101,9 @@ def units(text: str) -> int:
     return len(text) + sum(char > "\uffff" for char in text)
 
 
-def inert(text: str) -> str:
-    """Return ``text`` escaped for Telegram's HTML, with nothing in it that Telegram makes a link of."""
-    return escape(_LINKED_BY_ITSELF.sub(lambda match: match[0] + JOINER, text))
+def unlinked(text: str) -> str:
+    """Return ``text`` with nothing left in it that Telegram makes a link of; it still has to be escaped."""
+    return _LINKED_BY_ITSELF.sub(lambda match: match[0] + JOINER, text)
 
 
 def _fits(leaves: Sequence[Leaf], limit: int, text: str = "", entities: int = 0) -> bool:
@@ -174,24 +174,43 @@ def _ending(page: Page) -> Iterator[Leaf]:
 
 def _text(text: str, *, glue: str = "\n", tag: str = "") -> tuple[Leaf, ...]:
     """Return leaves of escaped text, one unless it is far longer than a sentence."""
-    pieces = list(_pieces(text))
-    tagged = (f"<{tag}>{inert(piece)}</{tag}>" if tag else inert(piece) for piece in pieces)
-    return tuple(Leaf(html, " " if number else glue, int(bool(tag))) for number, html in enumerate(tagged))
+    leaves = []
+    for number, (before, piece) in enumerate(_pieces(unlinked(text))):
+        html = f"<{tag}>{escape(piece)}</{tag}>" if tag else escape(piece)
+        leaves.append(Leaf(html, before if number else glue, int(bool(tag))))
+    return tuple(leaves)
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """Yield ``text`` in pieces of whole words whose markup keeps under PIECE_UNITS; a longer word is cut."""
-    piece = ""
+def _pieces(text: str) -> Iterator[tuple[str, str]]:
+    """Yield ``text`` in pieces of at most PIECE_UNITS when escaped, each with what stood before it.
+
+    Pieces part between words; a longer word is cut.
+    """
+    before, piece = "", ""
     for word in text.split(" "):
         longer = f"{piece} {word}" if piece else word
-        if units(inert(longer)) <= PIECE_UNITS:
+        if _escaped_units(longer) <= PIECE_UNITS:
             piece = longer
             continue
         if piece:
-            yield piece
-        # A character takes at most six units escaped ("&quot;"), and a joiner.
-        cuts = [word[at : at + PIECE_UNITS // 7] for at in range(0, len(word), PIECE_UNITS // 7)]
-        yield from cuts[:-1]
+            yield before, piece
+            before = " "
+        cuts = _cut(word)
+        for cut in cuts[:-1]:
+            yield before, cut
+            before = ""
         piece = cuts[-1]
     if piece:
-        yield piece
+        yield before, piece
+
+
+def _cut(word: str) -> list[str]:
+    if _escaped_units(word) <= PIECE_UNITS:
+        return [word]
+    # A character takes at most six units escaped ("&quot;").
+    step = PIECE_UNITS // 6
+    return [word[at : at + step] for at in range(0, len(word), step)]
+
+
+def _escaped_units(text: str) -> int:
+    return units(escape(text))

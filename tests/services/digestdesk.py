@@ -39,8 +39,9 @@ class DigestDesk:
         return made
 
     def story(self, section: str, headline: Sentence, *sentences: Sentence, **more: Any) -> DigestStory:
-        cited = list(dict.fromkeys(c.post for s in (headline, *sentences) for c in s.citations))
         posts = {post.id: post for post in self.posts}
+        rows = dict.fromkeys(one.post for each in (headline, *sentences) for one in each.citations)
+        cited = [row for row in rows if row in posts]
         values: dict[str, Any] = {
             "story": 1 + len(self.stories),
             "section": section,
@@ -178,3 +179,40 @@ def _brief(desk: DigestDesk) -> None:
     three = desk.post("tipichny_solvych", "Температура ночью опустится до −4 °C.", "ru", 18.0)
     for post in (one, two, three):
         desk.story("brief", said(post))
+
+
+NASTY = (
+    "<script>alert(1)</script>",
+    "</style></p></article><img src=x onerror=alert(1)>",
+    "<b>bold</b> <a href='https://evil.example/'>click</a> <tg-spoiler>x</tg-spoiler>",
+    "[click](https://evil.example/) ![x](https://evil.example/p.png) [a]: https://evil.example",
+    "[x](javascript:alert(1)) <https://evil.example> <javascript:alert(1)>",
+    "`code` ``` **bold** _it_ ~~gone~~ | table | $x^2$ \\",
+    "# heading", "- item", "1. item", "12) item", "+ item", "> quote", "---", "===", "* * *", ": term", "```",
+    "&lt;script&gt; &amp; &copy; &#60;b&#62; &nbsp",
+    "https://evil.example/login?a=1 www.evil.example evil.example/x t.me/evil @evil_bot /start #tag",
+    "mail evil@evil.example tg://resolve?domain=evil http://127.0.0.1:80/x ftp://evil.example",
+    "{{ 7 * 7 }} {% raw %} {# x #} %s {0} ${x}",
+    "\u202eevil\u202c \u2066x\u2069 \u200bзер\u200dо \x1b[31mred\x1b]8;;https://evil.example\x07link \x00 \x9b",
+    "שלום <b>עולם</b> مرحبا بالعالم",
+    "👩\u200d🚀😀" * 20,
+    "]]> <!-- --> ' \" onmouseover=alert(1) x='",
+    "[bold red]markup[/bold red] [link=https://evil.example]x[/link]",
+    "\u2028line\u2029break\nnew\rline\ttab",
+)  # fmt: skip
+
+
+def hostile(texts: Sequence[str] = NASTY, urls: Sequence[str | None] = ()) -> Digest:
+    """Return a digest in which every text that a stranger can set is one of ``texts``."""
+    desk = DigestDesk()
+    for number, text in enumerate(texts):
+        other = texts[(number + 1) % len(texts)]
+        url = urls[number % len(urls)] if urls else "javascript:alert(1)"
+        post = desk.post(
+            other, f"{text} {other}", "en", 1, ref=text, family=text, url=url, title=text, author=text
+        )
+        cite = (Citation(post.id, (0, len(text)), text),)
+        languages = ("en", other)
+        desk.story(other, Sentence(text, cite), Sentence(other, cite), languages=languages)
+        desk.drop(1, "boilerplate", detail=text)
+    return desk.digest(subscription=texts[0], method=texts[-1])
