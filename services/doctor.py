@@ -31,7 +31,7 @@ from services.database import Database, head
 from services.language import OfflineLanguage
 from services.log import mask
 from services.settings import Settings
-from services.valkey import Valkey
+from services.valkey import ONCE, Valkey
 
 FREE_BYTES: Final = 500 * 1024**2
 SKEW_S: Final = 5.0
@@ -253,7 +253,7 @@ def _server(url: str, where: str) -> Finding:
     if url.startswith(("amqp://", "amqps://")):
         return Finding(f"{where}: answers; the password was not tried", _amqp_version(url))
     with redis.Redis.from_url(
-        url, socket_timeout=CONNECT_S, socket_connect_timeout=CONNECT_S, decode_responses=True
+        url, socket_timeout=CONNECT_S, socket_connect_timeout=CONNECT_S, decode_responses=True, retry=ONCE
     ) as client:
         client.ping()
         info = cast("dict[str, str]", client.info("server"))

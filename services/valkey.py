@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import Final, Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from domains.errors import Unavailable
 from services import disk, guard, lock
@@ -18,6 +20,8 @@ from services.embedded import wheel
 START_S: Final = 30.0
 POLL_S: Final = 0.03
 PORT_ATTEMPTS: Final = 5
+# The client's own retries sleep for seconds; who asks here asks again by itself.
+ONCE: Final = Retry(NoBackoff(), 0)
 VALKEY_OPTIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "bind": "127.0.0.1",
@@ -79,7 +83,7 @@ class Valkey:
     def answers(self) -> bool:
         """Return whether the server does what it is asked; one that still loads its data does not."""
         try:
-            with redis.Redis.from_url(self.url(), socket_timeout=2) as client:
+            with redis.Redis.from_url(self.url(), socket_timeout=1, retry=ONCE) as client:
                 return bool(client.ping())
         except redis.RedisError:
             return False
