@@ -6,11 +6,16 @@ from hypothesis import strategies as st
 
 from domains import limits
 from domains.digest import Citation, Sentence
-from services.message import ENTITIES, JOINER, messages, units
+from services.message import ENTITIES, JOINER, messages
 from services.page import clean, page
 from tests.services.digestdesk import NASTY, DigestDesk, hostile, said, trilingual
 
 TOKEN = re.compile(r'<(/?)(b|i)>|<(a) href="(https?://[^"<>\s]+)">|</(a)>|&(?:lt|gt|amp|quot|#x27);|[^<>&]')
+
+
+def units(text: str) -> int:
+    """Return the length of ``text`` in UTF-16 code units, counted by Python's own codec."""
+    return len(text.encode("utf-16-le")) // 2
 
 
 def plain(message: str) -> str:
