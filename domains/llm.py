@@ -1,4 +1,4 @@
-"""What is asked of a language model and what comes back, as values; and what may go wrong, as kinds.
+"""What is asked of a language model and what comes back, as values; what may go wrong is in `domains.fault`.
 
 A `Model` answers one physical attempt or raises `ModelError`; a `Gateway` walks a ladder of models and ends in an
 `Answer` that was checked, or in `Extractive`: no model could, write it without one.
@@ -6,160 +6,18 @@ A `Model` answers one physical attempt or raises `ModelError`; a `Gateway` walks
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol
 
 from domains.digest import Rung
-from domains.errors import Unavailable
+from domains.fault import TRAITS, Kind, ModelError, Usage
 
 Role = Literal["system", "user", "assistant"]
-Kind = Literal[
-    "auth",
-    "token_expired",
-    "credit",
-    "forbidden",
-    "no_model",
-    "bad_request",
-    "too_long",
-    "rate_limited",
-    "server",
-    "timeout",
-    "unreachable",
-    "broken_off",
-    "protocol",
-    "html",
-    "too_large",
-    "empty",
-    "truncated",
-    "refused",
-    "fenced",
-    "prose",
-    "not_json",
-    "duplicate_key",
-    "schema",
-    "invented",
-    "other_model",
-    "budget",
-    "unknown_price",
-    "open_circuit",
-    "not_recorded",
-]
 # A token of any byte-level or byte-fallback vocabulary covers at least one byte, so bytes bound tokens from above.
 MESSAGE_TOKENS: Final = 16
 REQUEST_TOKENS: Final = 256
-DETAIL_CHARS: Final = 500
 BAD_REPLY_CHARS: Final = 4_000
-
-
-@dataclass(frozen=True, slots=True)
-class Trait:
-    """What follows from a kind of failure.
-
-    ``heals``: the same request may succeed later. ``repairs``: telling the model what is wrong may help. ``trips``:
-    it counts against the provider's circuit. ``may_cost``: the provider may have charged for it, so the worst case
-    is counted as spent.
-    """
-
-    heals: bool = False
-    repairs: bool = False
-    trips: bool = False
-    may_cost: bool = False
-
-
-TRAITS: Final[Mapping[Kind, Trait]] = MappingProxyType(
-    {
-        "auth": Trait(trips=True),
-        "token_expired": Trait(heals=True),
-        "credit": Trait(trips=True),
-        "forbidden": Trait(),
-        "no_model": Trait(),
-        "bad_request": Trait(),
-        "too_long": Trait(),
-        "rate_limited": Trait(heals=True, trips=True),
-        "server": Trait(heals=True, trips=True),
-        "timeout": Trait(heals=True, trips=True, may_cost=True),
-        "unreachable": Trait(heals=True, trips=True),
-        "broken_off": Trait(heals=True, trips=True, may_cost=True),
-        "protocol": Trait(trips=True, may_cost=True),
-        "html": Trait(trips=True, may_cost=True),
-        "too_large": Trait(may_cost=True),
-        "empty": Trait(),
-        "truncated": Trait(),
-        "refused": Trait(),
-        "fenced": Trait(repairs=True),
-        "prose": Trait(repairs=True),
-        "not_json": Trait(repairs=True),
-        "duplicate_key": Trait(repairs=True),
-        "schema": Trait(repairs=True),
-        "invented": Trait(repairs=True),
-        "other_model": Trait(),
-        "budget": Trait(),
-        "unknown_price": Trait(),
-        "open_circuit": Trait(),
-        "not_recorded": Trait(),
-    }
-)
-UNSENT: Final[frozenset[Kind]] = frozenset({"budget", "unknown_price", "open_circuit", "not_recorded"})
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one attempt. ``estimated`` when the provider said nothing and the worst case stands for it.
-
-    ``cached_tokens`` are those of ``input_tokens`` that the provider had cached.
-    """
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    estimated: bool = False
-
-    @property
-    def tokens(self) -> int:
-        """Input and output together."""
-        return self.input_tokens + self.output_tokens
-
-    def __add__(self, other: "Usage") -> "Usage":
-        return Usage(
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.estimated or other.estimated,
-        )
-
-
-class ModelError(Unavailable):
-    """A language model gave no acceptable answer.
-
-    The message never holds a key, a prompt or a reply. ``detail`` tells the model (nobody else) what was wrong with
-    its reply; ``usage`` is what the failed attempt cost, if the provider said so; ``retry_after_s`` is how long the
-    provider asks to be left alone.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        kind: Kind,
-        retry_after_s: float | None = None,
-        usage: Usage | None = None,
-        detail: str = "",
-        status: int | None = None,
-        remedy: str | None = None,
-    ) -> None:
-        super().__init__(message, remedy=remedy)
-        self.kind: Kind = kind
-        self.retry_after_s = retry_after_s
-        self.usage = usage
-        self.detail = detail[:DETAIL_CHARS]
-        self.status = status
-
-    @property
-    def trait(self) -> Trait:
-        """What follows from this kind of failure."""
-        return TRAITS[self.kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,16 +143,21 @@ Check = Callable[[Any], Sequence[Problem]]
 class Transcript:
     """One attempt as it can be replayed. ``outcome`` is "ok", "hit" or a kind; ``body`` the provider's bytes.
 
-    ``key`` is `fingerprint` of what was asked; the same key occurs once per attempt, in order.
+    ``key`` is `fingerprint` of what was asked, ``request`` its `canonical` form; a key occurs once per attempt, in
+    order. ``text``, ``answered_model`` and ``usage`` are what was read from ``body``.
     """
 
     key: str
+    rung: Rung
     provider: str
     model: str
+    dialect: str
     outcome: str
     request: bytes
     body: bytes = b""
-    stream: bool = False
+    text: str = ""
+    answered_model: str = ""
+    usage: Usage | None = None
     status: int | None = None
     message: str = ""
     retry_after_s: float | None = None
@@ -332,6 +195,19 @@ class Gateway(Protocol):
     def complete(self, request: Request, check: Check | None = None) -> Answer | Extractive:
         """Return a checked answer, or `Extractive` when no rung gave one. Raises nothing a model did."""
         ...
+
+
+def insist(outcome: Answer | Extractive) -> Answer:
+    """Return the answer, for whoever cannot write without a model.
+
+    Raises ModelError with the shortest ``retry_after_s`` that a provider asked for, so that a dead letter can wait
+    that long.
+    """
+    if isinstance(outcome, Answer):
+        return outcome
+    last = outcome.attempts[-1].outcome if outcome.attempts else "no_model"
+    kind: Kind = next((kind for kind in TRAITS if kind == last), "no_model")
+    raise ModelError(outcome.why, kind=kind, retry_after_s=outcome.retry_after_s)
 
 
 def worst_case(request: Request) -> Usage:

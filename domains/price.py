@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
-from domains.llm import Usage
+from domains.fault import Usage
 
 MILLION = Decimal(1_000_000)
 

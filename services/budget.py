@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from domains import budget as rules
 from domains.budget import Account, Amount, Limit, Limits, Scope
-from domains.llm import ModelError, Payer
+from domains.fault import ModelError
+from domains.llm import Payer
 from domains.ports import Clock
 from services.database import Database
 from services.llm.table import Budget as BudgetRow
