@@ -108,15 +108,8 @@ def run_(name: str, until: datetime | None) -> None:
         with world.database.transaction() as session:
             tenant_id = frame.tenant(session, world.settings.tenant)
             row = subscription.find(session, tenant_id, name)
-            ids = subscription.close_due(session, row, until or now)
-            ids += (
-                subscription.close_until(session, row, until or now)
-                if (until or now) > row.covered_until
-                else []
-            )
+            ids = subscription.close_now(session, row, until or now)
         frame.drive(world, [(job.DIGEST.name, run_id) for run_id in ids])
-        if not ids:
-            raise UsageError(f"everything of {name!r} until {until or now} has its digest already")
         for run_id in ids[:-1]:
             frame.err().print(f"run {run_id} made an earlier window's digest: svodka digest show {run_id}")
         show_run(world, ids[-1])

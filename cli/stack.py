@@ -80,6 +80,9 @@ def demo(var: Path | None) -> None:
     set_ = settings.load(var=var, tenant=example.NAME, digest_dir=var / "digests", sweep_s=1.0)
     env = settings.variables(sweep_s="1", digest_dir=str(set_.digests.absolute()))
     kids = [stack.Child(child.name, child.argv, env) for child in children(set_)]
+    for old in set_.digests.glob("*_run-*"):
+        # Those of an earlier demo, whose posts are gone: the numbers of its runs mean nothing any more.
+        old.unlink()
     with _bar() as bar, stack.Stack(set_, SystemClock(), kids) as supervisor:
         running = stack.attach(var)
         if running is None:

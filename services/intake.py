@@ -9,6 +9,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -126,21 +127,35 @@ def fetch(intake: Intake, lease: work.Lease) -> set[int]:
             source.failed(session, lease, error, now=intake.clock.now())
         return set()
     with intake.database.transaction() as session:
-        source.succeeded(session, lease, now=intake.clock.now(), **came.settled)
+        now = intake.clock.now()
+        if came.wait_s is None:
+            source.succeeded(session, lease, now=now, **came.settled)
+        elif came.busy:
+            source.failed(session, lease, Unavailable("the server is busy"), now=now, wait_s=came.wait_s)
+        else:
+            work.settle(session, lease, "due", next_at=now + timedelta(seconds=came.wait_s), expiries=0)
     return {row.tenant_id} if came.report.stored.new or came.report.stored.edited else set()
 
 
 @dataclass(frozen=True, slots=True)
 class _Came:
-    """What a fetch brought, and the columns of the source that it settles."""
+    """What a fetch brought, and the columns of the source that it settles.
+
+    ``wait_s`` says that nothing came because the host asked to wait, or was asked a moment ago; ``busy`` that it told
+    us so itself.
+    """
 
     report: Report
     settled: dict[str, Any]
+    wait_s: float | None = None
+    busy: bool = False
 
 
 def _get(intake: Intake, row: Source) -> _Came:
     """Fetch a feed and store it."""
     got = intake.fetcher.get(row.url or "", etag=row.etag, modified=row.last_modified)
+    if got.retry_after_s is not None:
+        return _Came(Report(), {}, wait_s=got.retry_after_s, busy=got.status != 0)
     if got.not_modified:
         return _Came(Report(), {})
     entries = feed.parse(got.body, url=got.final_url, content_type=got.content_type, now=intake.clock.now())

@@ -136,24 +136,27 @@ def succeeded(session: Session, lease: work.Lease, *, now: datetime, **cursor: A
     work.settle(session, lease, "due", next_at=now + timedelta(seconds=row.interval_s), **values)
 
 
-def failed(session: Session, lease: work.Lease, error: Exception, *, now: datetime) -> None:
+def failed(
+    session: Session, lease: work.Lease, error: Exception, *, now: datetime, wait_s: float = 0.0
+) -> None:
     """Settle a fetch that an outage stopped: noted in the source's health, tried again with backoff.
 
     The wait is the longest of the backoff (60 s · 2^(n-1), at most an hour), the source's own interval after many
-    failures, and what the server asked for.
+    failures, and what the server asked for (``wait_s``).
     """
     row = get(session, lease.id)
     failures = row.failures + 1
-    wait_s = dlq.backoff_s(failures, base_s=BACKOFF_BASE_S, luck=0.5)
+    remedy = getattr(error, "remedy", None)
+    pause_s = dlq.backoff_s(failures, base_s=BACKOFF_BASE_S, luck=0.5)
     if failures > limits.DLQ_ATTEMPTS:
-        wait_s = max(wait_s, row.interval_s)
+        pause_s = max(pause_s, row.interval_s)
     work.settle(
         session,
         lease,
         "due",
-        next_at=now + timedelta(seconds=max(wait_s, getattr(error, "retry_after_s", None) or 0.0)),
+        next_at=now + timedelta(seconds=max(pause_s, wait_s)),
         failures=failures,
         expiries=0,
-        last_error=scrub(str(error))[:ERROR_CHARS],
+        last_error=scrub(f"{error}: {remedy}" if remedy else str(error))[:ERROR_CHARS],
         last_error_at=now,
     )

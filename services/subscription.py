@@ -147,14 +147,20 @@ def close_due(session: Session, row: Subscription, now: datetime) -> list[int]:
     return _close(session, row, closed_windows(schedule_of(row), row.covered_until, now, _catch_up(row)))
 
 
-def close_until(session: Session, row: Subscription, until: datetime) -> list[int]:
-    """Insert one run that ends the subscription's open window now, at ``until``; windows go on tiling from there."""
+def close_now(session: Session, row: Subscription, until: datetime) -> list[int]:
+    """Insert the runs that cover everything up to ``until``, the last of which ends the open window before its time.
+
+    By the subscription's policy that is one run for all, or one for each window. Windows go on tiling from there.
+    Raises UsageError when all of it is covered already.
+    """
     if until <= row.covered_until:
         raise UsageError(
             f"everything until {row.covered_until:%Y-%m-%d %H:%M} UTC has its digest already",
             remedy="see `svodka digest list`",
         )
-    return _close(session, row, [Window(row.covered_until, until)])
+    due = close_due(session, row, until) if _catch_up(row) == "each" else []
+    rest = [Window(row.covered_until, until)] if until > row.covered_until else []
+    return due + _close(session, row, rest)
 
 
 def resume(session: Session, subscription_id: int) -> None:
@@ -164,7 +170,7 @@ def resume(session: Session, subscription_id: int) -> None:
 
 def close_last(session: Session, subscription_id: int, until: datetime) -> list[int]:
     """Insert the run of a window that ends at ``until`` before its time."""
-    return close_until(session, session.get_one(Subscription, subscription_id), until)
+    return close_now(session, session.get_one(Subscription, subscription_id), until)
 
 
 def ends_until(session: Session, subscription_id: int, until: datetime) -> list[datetime]:
