@@ -23,6 +23,7 @@ from services import (
     subscription,
     wiring,
 )
+from services import doctor as checkup
 from services.clock import SystemClock
 from services.settings import Settings
 from tasks import demo as example
@@ -162,7 +163,7 @@ def doctor() -> None:
     def human(console: Console) -> None:
         for one in found:
             mark = "[green]ok[/]  " if one.ok else "[red]FAIL[/]"
-            latency = f"{one.latency_ms:.0f} ms" if one.latency_ms is not None else ""
+            latency = f"{one.latency_ms:.0f} ms"
             console.print(f"{mark} {one.name:14} {one.version or '':14} {latency:>8}  ", end="")
             console.print(one.detail or "", markup=False)
             if not one.ok and one.remedy:

@@ -81,8 +81,11 @@ class Channel(Protocol):
     idempotent: bool
 
     def send(self, parcel: Parcel, target: str) -> Receipt:
-        """Hand over ``parcel`` to ``target``. Raises Unavailable when it certainly was not taken but
-        may be later, Refused when it never will be; anything else leaves it unknown whether it was taken."""
+        """Hand over ``parcel`` to ``target``.
+
+        Raises Unavailable when it certainly was not taken but may be later, Refused when it never will be; anything
+        else leaves it unknown whether it was taken.
+        """
         ...
 
 

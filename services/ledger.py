@@ -57,8 +57,7 @@ def members(
         .where(PostRow.tenant_id == tenant_id, PostRow.at >= start, PostRow.at < end)
         .order_by(PostRow.at, PostRow.id)
     )
-    for external_id, story in session.execute(query):
-        yield external_id, story
+    yield from ((external_id, story) for external_id, story in session.execute(query))
 
 
 def fates(session: Session, tenant_id: int) -> Iterator[dict[str, Any]]:

@@ -83,7 +83,11 @@ def window_posts(
     )
     inside = and_(Post.at >= window.start, Post.at < window.end)
     late = and_(Post.at < window.start, Post.at >= max(starts_at, window.start - limits.LATE_HORIZON), ~told)
-    query = _posts().where(Post.tenant_id == tenant_id, Post.indexed_at.is_not(None), or_(inside, late)).order_by(Post.at, Post.id)
+    query = (
+        _posts()
+        .where(Post.tenant_id == tenant_id, Post.indexed_at.is_not(None), or_(inside, late))
+        .order_by(Post.at, Post.id)
+    )
     if sources:
         query = query.where(Source.name.in_(sources))
     return [replace(_value(row), late=row.Post.at < window.start) for row in session.execute(query)]

@@ -12,5 +12,6 @@ def open_model(endpoint: Endpoint, clock: Clock) -> Model:
 
     Raises UsageError when the adapter's package is not installed.
     """
-    adapters = {"openai": CompatibleModel, "gigachat": GigaChatModel}
-    return adapters[endpoint.profile.adapter](endpoint, clock)
+    if endpoint.profile.adapter == "gigachat":
+        return GigaChatModel(endpoint, clock)
+    return CompatibleModel(endpoint, clock)

@@ -18,9 +18,20 @@ from domains import limits
 from domains.fault import ModelError
 
 T = TypeVar("T")
-# All that is sent: clients add telemetry of their own, and headers that they find in the environment.
+# All that is sent: clients add telemetry of their own, and headers that they find in the environment. The last one
+# is how the openai package remembers that we want to read the reply ourselves.
 HEADERS: Final = frozenset(
-    {"host", "accept", "authorization", "connection", "content-type", "content-length", "user-agent", "rquid"}
+    {
+        "host",
+        "accept",
+        "authorization",
+        "connection",
+        "content-type",
+        "content-length",
+        "user-agent",
+        "rquid",
+        "x-stainless-raw-response",
+    }
 )
 AGENT: Final = "Svodka"
 
