@@ -70,7 +70,7 @@ def backtest(
 
         def progress(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = bar.add_task(what)
+                tasks[what] = bar.add_task(what, count="")
             bar.update(
                 tasks[what],
                 completed=done,
