@@ -1,0 +1,245 @@
+"""A stack to be broken: real servers, a real worker with snares, beat, one tenant with news, and what must hold after."""
+
+import os
+import random
+import re
+import shutil
+import signal
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psutil
+from sqlalchemy import func, select
+
+from cli.stack import CELERY
+from cli.stack import children as product
+from domains.errors import Unavailable
+from domains.window import Schedule
+from services import guard, post, settings, stack, subscription, wiring
+from services.clock import SystemClock
+from services.schema import Delivery, Run, RunStep, Subscription
+from tasks import demo, replay
+from tests.servers import wait_until
+
+INVARIANTS = Path(__file__).with_name("invariants.sql").read_text(encoding="utf-8")
+CHANNELS = (("file", ""), ("pigeon", ""))
+# Leases and sweeps as short as settings allow; three processes, so that work goes on while one sleeps.
+SHORT = {"sweep_s": "1", "lease_s": "2", "retry_base_s": "0.5", "worker_processes": "3", "log_level": "info"}
+WAIT_S = 60.0
+
+
+class Arena:
+    """The stack, and ways to break it. The supervisor tends it only inside `wait`."""
+
+    def __init__(self, var):
+        self.var = var
+        set_ = settings.load(var=var, digest_dir=var / "digests")
+        self._env = settings.variables(**SHORT, digest_dir=str(set_.digests))
+        snared = ("-A", "tests.chaos.snared", *self._worker(set_)[len(CELERY) :])
+        children = [
+            stack.Child("worker", (*CELERY[:-2], *snared), self._env),
+            stack.Child("beat", product(set_)[1].argv, self._env),
+        ]
+        for name in ("snares", "sprung"):
+            (var / name).mkdir(parents=True)
+        self.stack = stack.Stack(set_, SystemClock(), children)
+        self.stack.start()
+        self.world = wiring.build(
+            settings.load(var=var, database_url=self.running.database_url),
+            SystemClock(),
+            random.Random(7),
+        )
+        self.database = self.world.database
+
+    @staticmethod
+    def _worker(set_):
+        return product(set_)[0].argv
+
+    @property
+    def running(self):
+        return stack.attach(self.var)
+
+    def close(self):
+        self.world.close()
+        self.stack.stop()
+
+    def wait(self, predicate, timeout_s=WAIT_S):
+        """Return the predicate's first true value; the supervisor works meanwhile, and an outage is only "not yet"."""
+
+        def holds():
+            self.stack.tend()
+            try:
+                return predicate()
+            except Unavailable:
+                return False
+
+        try:
+            return wait_until(holds, timeout_s=timeout_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.explain()}") from None
+
+    def explain(self):
+        log = (self.var / "log" / "worker.log").read_text(encoding="utf-8", errors="replace")
+        return "\n".join([*map(str, self.broken()), *log.splitlines()[-60:]])
+
+    # What there is to be done.
+
+    def tenant(self, name, *, sources):
+        """Return a tenant with the last days of the example stream, stored and not yet analysed."""
+        example = demo.stream(datetime.now(UTC))
+        with self.database.transaction() as session:
+            tenant_id = subscription.tenant(session, name)
+        for _ in demo.load(self.world, tenant_id, replace(example, sources=example.sources[:sources])):
+            pass
+        return tenant_id
+
+    def analysed(self, tenant_id):
+        with self.database.transaction() as session:
+            return not post.pending(session, tenant_id)
+
+    def subscribe(self, session, tenant_id, name, *, days, paused=True, channels=CHANNELS):
+        """Return a subscription to the last ``days`` days; one that is paused has its windows closed by the test."""
+        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        wish = subscription.Wish(
+            name=name,
+            schedule=Schedule(period=timedelta(days=1), anchor=midnight - timedelta(days=days)),
+            starts_at=midnight - timedelta(days=days),
+            channels=channels,
+        )
+        return subscription.subscribe(session, tenant_id, wish, [one for one, _ in channels], paused=paused)
+
+    def runs(self, session, tenant_id, name, *, subscriptions, days):
+        """Return new due runs, one list a subscription. Nobody sees them before the session's commit."""
+        rows = []
+        for number in range(subscriptions):
+            row = session.get_one(
+                Subscription, self.subscribe(session, tenant_id, f"{name}-{number}", days=days)
+            )
+            rows.append(subscription.close_due(session, row, row.starts_at + timedelta(days=days)))
+        return rows
+
+    def snare(self, place, *, times=1, strike="KILL"):
+        for number in range(times):
+            (self.var / "snares" / f"{place}.{number}.{strike}").touch()
+
+    def sprung(self, place):
+        """Return the pids that were struck at ``place``."""
+        return [int(path.suffix[1:]) for path in sorted((self.var / "sprung").glob(f"{place}.*"))]
+
+    def set_snares(self):
+        return [path.name for path in (self.var / "snares").iterdir()]
+
+    def lines(self, name):
+        with suppress(FileNotFoundError):
+            return (self.var / name).read_text(encoding="utf-8").splitlines()
+        return []
+
+    def done(self, *run_ids):
+        """Return whether these runs are done and all their deliveries settled."""
+        with self.database.transaction() as session:
+            runs = select(func.count()).where(Run.id.in_(run_ids), Run.state == "done")
+            sent = select(func.count()).where(
+                Delivery.run_id.in_(run_ids), Delivery.state.in_(("done", "unknown"))
+            )
+            count = len(run_ids)
+            return session.scalar(runs) == count and session.scalar(sent) == count * len(CHANNELS)
+
+    def steps(self, run_ids):
+        with self.database.transaction() as session:
+            return session.scalar(select(func.count()).where(RunStep.run_id.in_(run_ids)))
+
+    def unknown(self, run_ids):
+        with self.database.transaction() as session:
+            query = select(Delivery.run_id).where(Delivery.run_id.in_(run_ids), Delivery.state == "unknown")
+            return set(session.scalars(query))
+
+    def settle(self, run_ids):
+        """Wait until the runs are done and nothing is in flight, then return what is broken."""
+        self.wait(lambda: self.done(*run_ids))
+        with suppress(AssertionError):
+            # A lease or a letter may be given up a moment after its work was seen to be done.
+            self.wait(lambda: not self.broken(), timeout_s=5)
+        return self.broken()
+
+    def broken(self):
+        """Return every violation of invariants.sql."""
+        with self.database.transaction() as session:
+            connection = session.connection()
+            connection.exec_driver_sql("CREATE TEMP TABLE sent (key text) ON COMMIT DROP")
+            if keys := self.lines("sent.log"):
+                connection.exec_driver_sql("INSERT INTO sent VALUES (%s)", [(key,) for key in keys])
+            return [tuple(row) for row in connection.exec_driver_sql(INVARIANTS)]
+
+    def resumed_otherwise(self, run_ids):
+        """Return the runs whose digest is not what an unbroken run makes of the same window."""
+        return [run_id for run_id in run_ids if not replay.replay(self.world, run_id, {}).identical]
+
+    # What is done to it.
+
+    def worker(self):
+        """Return the worker's main process and its children."""
+        main = psutil.Process(self.running.process("worker").pid)
+        return main, main.children()
+
+    def kill_child(self, rng):
+        _, children = self.worker()
+        with suppress(psutil.NoSuchProcess):
+            rng.choice(children).kill()
+
+    def kill_worker(self, *, whole):
+        main, _ = self.worker()
+        if whole:
+            os.killpg(main.pid, signal.SIGKILL)
+        else:
+            main.kill()
+
+    def kill_beat(self):
+        psutil.Process(self.running.process("beat").pid).kill()
+
+    def empty_valkey(self):
+        """Kill the broker and delete all it kept; the supervisor starts it again at the same port."""
+        (server,) = psutil.Process(self.running.process("valkey").pid).children()
+        server.kill()
+        psutil.wait_procs([server], timeout=10)
+        for path in (self.var / "valkey").iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def crash_postgres(self):
+        """Stop PostgreSQL in its "immediate" mode: no goodbye, recovery from its log at the next start."""
+        os.kill(self.running.process("postgres").pid, signal.SIGQUIT)
+
+    def cut_sessions(self):
+        """End every session of PostgreSQL but the one that does it."""
+        with self.database.transaction() as session:
+            session.connection().exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            )
+
+    @contextmanager
+    def second_beat(self):
+        running = self.running
+        urls = {name: getattr(running, name) for name in ("database_url", "broker_url", "redis_url")}
+        env = {**settings.child_environment(var=str(self.var), **urls), **self._env}
+        with (self.var / "log" / "beat2.log").open("ab") as log:
+            ward = guard.Ward(guard.Orders((*CELERY, "beat")), log, env=env)
+        try:
+            yield
+        finally:
+            ward.stop()
+
+
+def processes(var):
+    """Return the processes that belong to ``var``: by their arguments, environment or working directory."""
+    own = re.compile(rf"{re.escape(str(var))}(/|$|\b)")
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            marks = [*process.cmdline(), process.cwd(), process.environ().get("SVODKA_VAR", "")]
+            if any(own.search(mark) for mark in marks):
+                found.append(process)
+    return found

@@ -1,0 +1,23 @@
+import pytest
+
+from tests.chaos.arena import Arena, processes
+
+
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory):
+    """A running stack for the tests of one module; when it has stopped, no process of it is left."""
+    var = tmp_path_factory.mktemp("chaos") / "var"
+    arena = Arena(var)
+    try:
+        yield arena
+    finally:
+        arena.close()
+    assert [process.cmdline() for process in processes(var)] == []
+
+
+@pytest.fixture(scope="module")
+def news(arena):
+    """A tenant with a few publishers' posts of nine days, analysed by the worker."""
+    tenant_id = arena.tenant("news", sources=3)
+    arena.wait(lambda: arena.analysed(tenant_id))
+    return tenant_id

@@ -1,0 +1,100 @@
+-- What holds when all work is done, whatever died on the way. Each row is a violation: the law, the row, what was found.
+-- The caller fills the temporary table sent(key) with what channels handed over, a line each time.
+
+WITH step (name, seq) AS (
+    SELECT * FROM unnest(ARRAY['begin', 'brief', 'plan', 'retrieve', 'draft', 'verify', 'correct', 'rank', 'gate'])
+        WITH ORDINALITY
+), work (place, id, state, owner, until, expiries) AS (
+    SELECT 'run', id, state, lease_owner, lease_until, expiries FROM run
+    UNION ALL SELECT 'tenant', id, state, lease_owner, lease_until, expiries FROM tenant
+    UNION ALL SELECT 'source', id, state, lease_owner, lease_until, expiries FROM source
+    UNION ALL SELECT 'delivery', id, state, lease_owner, lease_until, expiries FROM delivery
+), expected_delivery (run_id, channel) AS (
+    SELECT run.id, pair ->> 0
+    FROM run JOIN subscription ON subscription.id = run.subscription_id
+    CROSS JOIN jsonb_array_elements(subscription.channels) AS pair
+), expected_fate (run_id, post_id) AS (
+    SELECT run.id, post.id
+    FROM run JOIN subscription ON subscription.id = run.subscription_id
+    JOIN post ON post.tenant_id = run.tenant_id AND post.at >= run.window_start AND post.at < run.window_end
+    JOIN source ON source.id = post.source_id
+    WHERE subscription.sources = '[]' OR subscription.sources ? source.name
+), tile AS (
+    SELECT run.id, subscription_id, window_start, window_end, starts_at, covered_until,
+        lag(window_end) OVER w AS before, lead(window_start) OVER w AS after
+    FROM run JOIN subscription ON subscription.id = run.subscription_id
+    WINDOW w AS (PARTITION BY subscription_id ORDER BY window_end)
+)
+
+SELECT 'every due run ends, and ships' AS law, 'run ' || id AS row,
+    concat_ws(' ', state, decision, why, ended_at, digest_sha256) AS found
+FROM run WHERE state <> 'done' OR decision IS DISTINCT FROM 'ship' OR ended_at IS NULL OR digest_sha256 IS NULL
+
+UNION ALL SELECT 'windows tile time', 'run ' || id, window_start || ' .. ' || window_end
+FROM tile WHERE window_start <> coalesce(before, starts_at) OR (after IS NULL AND window_end <> covered_until)
+
+UNION ALL SELECT 'no lease is left', place || ' ' || id, concat_ws(' ', state, owner, until)
+FROM work WHERE state = 'leased' OR owner IS NOT NULL OR until IS NOT NULL
+
+UNION ALL SELECT 'counted deaths are forgiven', place || ' ' || id, expiries::text
+FROM work WHERE state = 'done' AND expiries <> 0
+
+UNION ALL SELECT 'each step is recorded once, in order', 'run ' || run.id,
+    string_agg(concat_ws(':', run_step.seq, run_step.name), ' ' ORDER BY run_step.seq)
+FROM run LEFT JOIN run_step ON run_step.run_id = run.id
+GROUP BY run.id
+HAVING array_agg(concat_ws(':', run_step.seq, run_step.name) ORDER BY run_step.seq)
+    <> (SELECT array_agg(concat_ws(':', seq, name) ORDER BY seq) FROM step)
+
+UNION ALL SELECT 'one delivery a run and channel', 'run ' || coalesce(delivery.run_id, expected_delivery.run_id),
+    coalesce(delivery.channel, expected_delivery.channel)
+FROM expected_delivery FULL JOIN delivery USING (run_id, channel)
+WHERE delivery.id IS NULL OR expected_delivery.run_id IS NULL
+
+-- Only a channel that cannot take a parcel twice may leave it unknown.
+UNION ALL SELECT 'every delivery is made', 'delivery ' || id, concat_ws(' ', channel, state, receipt)
+FROM delivery
+WHERE NOT (state = 'done' AND delivered_at IS NOT NULL AND receipt IS NOT NULL)
+    AND NOT (state = 'unknown' AND channel = 'pigeon')
+
+UNION ALL SELECT 'what cannot be taken back is sent once', 'delivery ' || delivery.id, state || ' sent ' || count(sent.key)
+FROM delivery LEFT JOIN sent ON sent.key = 'run-' || delivery.run_id || '-' || delivery.channel
+GROUP BY delivery.id
+HAVING (state = 'done' AND count(sent.key) = 0) OR (channel = 'pigeon' AND count(sent.key) > 1)
+
+UNION ALL SELECT 'nothing is sent without a delivery', sent.key, ''
+FROM sent LEFT JOIN delivery ON sent.key = 'run-' || delivery.run_id || '-' || delivery.channel
+WHERE delivery.id IS NULL
+
+UNION ALL SELECT 'no letter stays open, only outages and operators'' replays are resolved', 'letter ' || id,
+    concat_ws(' ', task, row_id, kind, state, error, message)
+FROM dead_letter WHERE state <> 'resolved' OR kind NOT IN ('transient', 'poison')
+
+UNION ALL SELECT 'each post of a window has one fate', 'run ' || coalesce(fate.run_id, expected_fate.run_id),
+    'post ' || coalesce(fate.post_id, expected_fate.post_id) || CASE WHEN fate.run_id IS NULL THEN ' missing' ELSE ' strange' END
+FROM expected_fate FULL JOIN fate USING (run_id, post_id)
+WHERE fate.run_id IS NULL OR expected_fate.run_id IS NULL
+
+UNION ALL SELECT 'a claim is what its post says', 'claim ' || claim.id, claim.sentence
+FROM claim JOIN post ON post.id = claim.post_id
+WHERE substr(post.text, claim.start + 1, claim."end" - claim.start) <> claim.sentence
+    OR post.version <> claim.post_version
+
+UNION ALL SELECT 'what is claimed is shown, and the other way round', 'run ' || coalesce(fate.run_id, cited.run_id),
+    'post ' || coalesce(fate.post_id, cited.post_id)
+FROM (SELECT run_id, post_id FROM fate WHERE reason IS NULL) AS fate
+FULL JOIN (SELECT DISTINCT run_id, post_id FROM claim) AS cited USING (run_id, post_id)
+WHERE fate.run_id IS NULL OR cited.run_id IS NULL
+
+UNION ALL SELECT 'each sentence is claimed once', 'run ' || run_id, place || ' post ' || post_id
+FROM claim GROUP BY run_id, place, post_id, start HAVING count(*) > 1
+
+UNION ALL SELECT 'every post is analysed', 'post ' || id, concat_ws(' ', indexed_at, story_id, boilerplate)
+FROM post WHERE indexed_at IS NULL OR (story_id IS NULL AND boilerplate IS NULL)
+
+UNION ALL SELECT 'a story spans its posts', 'story ' || story.id, story.first_at || ' .. ' || story.last_at
+FROM story LEFT JOIN post ON post.story_id = story.id
+GROUP BY story.id
+HAVING count(post.id) = 0 OR min(post.at) <> story.first_at OR max(post.at) <> story.last_at
+
+ORDER BY 1, 2, 3
