@@ -97,7 +97,7 @@ def judge(plan: Plan, survey: Survey, shelf: Shelf) -> Plan:
     several = [item.story for item in plan.stories if _promised(item, survey, folders[item.story]) > 1]
     found = {
         "tellable": len(telling),
-        "distinct": len(plan.stories) - len(shelf.twins),
+        "distinct": sum(item.story not in shelf.twins for item in plan.stories),
         "corroborated": (
             sum(_read(folders[story], survey) > 1 for story in several) / len(several) if several else 1.0
         ),
@@ -307,6 +307,12 @@ def _reasons(
         "languages: " + (", ".join(f"{lang} {count}" for lang, count in languages) or "none"),
         f"{len(survey.stories)} stories, {several} of several publishers, {len(kept)} get a place",
     ]
+    if survey.twins:
+        happenings = len(set(survey.twins.values()))
+        reasons.append(
+            f"{len(survey.twins) + happenings} stories tell {happenings} happenings, in several languages or in "
+            "pieces: each has one place"
+        )
     left = Counter(left_out.values())
     if left:
         reasons.append(

@@ -76,7 +76,10 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """All the writer may read. ``twins`` maps a story to the more important one that tells the same."""
+    """All the writer may read. ``twins`` maps a story to the one that tells the same and stands for it.
+
+    Those the survey joined are among them; the others showed themselves only when their leads were read.
+    """
 
     folders: tuple[Folder, ...]
     twins: dict[int, int]
@@ -91,7 +94,7 @@ def gather(plan: Plan, survey: Survey, settings: Settings, lexicon: Lexicon) -> 
     """Return what the writer may read under ``plan``: for no story more documents than it was given."""
     stories = survey.by_story
     folders = tuple(_folder(planned, stories[planned.story], survey, settings) for planned in plan.stories)
-    return Shelf(folders, _twins(folders, survey, lexicon))
+    return Shelf(folders, {**survey.twins, **_twins(folders, survey, lexicon)})
 
 
 def in_turn(posts: Sequence[Post], count: int) -> tuple[Post, ...]:

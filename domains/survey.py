@@ -6,11 +6,12 @@ Pure facts: nothing here chooses. Posts come out in the order (at, id), whatever
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log2
 from statistics import median
 from typing import Final, Literal
 
+from domains import twin
 from domains.digest import Briefing, Drop, StoryFacts
 from domains.fitness import ORDER, is_routine, quotable
 from domains.post import Post
@@ -82,12 +83,17 @@ class StorySurvey:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """All of it. ``unread`` are the posts that cannot be read, with their fate; ``stories`` come by importance."""
+    """All of it. ``unread`` are the posts that cannot be read, with their fate; ``stories`` come by importance.
+
+    Stories that tell one happening, in several languages or in pieces, are one here; ``twins`` maps each that was
+    taken in to the one that stands for it.
+    """
 
     posts: dict[int, Post]
     unread: dict[int, Drop]
     kinds: dict[str, Kind]
     stories: tuple[StorySurvey, ...]
+    twins: dict[int, int]
 
     @property
     def by_story(self) -> dict[int, StorySurvey]:
@@ -109,8 +115,49 @@ def survey(briefing: Briefing) -> Survey:
         if rows:
             members = tuple(posts[row] for row in rows)
             stories.append(_story(facts, members, unread, kinds, briefing.window))
+    twins = _twins(stories)
+    joined: dict[int, list[StorySurvey]] = defaultdict(list)
+    for story in stories:
+        joined[twins.get(story.id, story.id)].append(story)
+    stories = [
+        group[0]
+        if len(group) == 1
+        else _story(*_joined(leader, group, place), unread, kinds, briefing.window)
+        for leader, group in joined.items()
+    ]
     stories.sort(key=lambda story: (-story.importance, story.facts.first_at, story.id))
-    return Survey(posts, unread, kinds, tuple(stories))
+    return Survey(posts, unread, kinds, tuple(stories), twins)
+
+
+def _twins(stories: Iterable[StorySurvey]) -> dict[int, int]:
+    """Return the story that stands for each that is taken in: one told before, else the most important."""
+    by_story = {story.id: story for story in stories if story.kind != "shop" and not story.routine}
+    telling = (
+        (row, [post for post in story.readable if not is_routine(post.text)])
+        for row, story in by_story.items()
+    )
+    twins: dict[int, int] = {}
+    for group in twin.Window(telling).groups():
+        leader = min(group, key=lambda row: (not by_story[row].continuing, -by_story[row].importance, row))
+        twins.update({row: leader for row in group if row != leader})
+    return twins
+
+
+def _joined(
+    leader: int, group: list[StorySurvey], place: dict[int, int]
+) -> tuple[StoryFacts, tuple[Post, ...]]:
+    """Return the facts and members of several stories as of one, under the leader's row and title."""
+    group = sorted(group, key=lambda story: (story.id != leader, story.id))
+    members = sorted((post for story in group for post in story.members), key=lambda post: place[post.id])
+    facts = replace(
+        group[0].facts,
+        first_at=min(story.facts.first_at for story in group),
+        last_at=max(story.facts.last_at for story in group),
+        posts=tuple(post.id for post in members),
+        told=tuple(sentence for story in group for sentence in story.facts.told),
+        last_told_at=max((at for story in group if (at := story.facts.last_told_at)), default=None),
+    )
+    return facts, tuple(members)
 
 
 def source_kinds(posts: Iterable[Post]) -> dict[str, Kind]:

@@ -1,0 +1,265 @@
+"""Which stories of one window tell the same happening: across languages, and where one language was split.
+
+    each story's posts ──> marks: numbers, names in a script-free spelling, concepts, words, addresses
+    window             ──> a mark weighs by its kind and by how few stories hold it
+    two stories        ──> shared weight, absolute and as a share of the lesser story, fading with the time between
+    groups             ──> the likest first; two groups join only when every pair across them agrees
+
+Pure and deterministic; precision first: two happenings told as one are worse than one told twice.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import exp, log, sqrt
+from typing import Final
+
+from domains.gloss import concept
+from domains.post import Post
+from domains.terms import STOPWORDS
+from domains.text import links, names, numbers, without_links, words
+
+# Evidence of a pair: weight in whole rare marks, and the share of the lesser story's weight that it makes up.
+EVIDENCE: Final = 2.2
+SHARE: Final = 0.20
+# The same for two stories in one language, which lexical clustering saw and kept apart.
+EVIDENCE_SAME: Final = 3.5
+SHARE_SAME: Final = 0.36
+# So much of the evidence must be numbers, names or addresses: two fires share the words of any fire.
+HARD: Final = 1.1
+HARD_SAME: Final = 1.5
+# A short story's share is taken of no less than this.
+LEAST: Final = 4.0
+# A pair inside a joined group may fall short of the bar by this factor.
+SLACK: Final = 0.6
+# Likeness fades by e in this time between two stories' posts, after a free while.
+FADE: Final = timedelta(hours=24)
+FREE: Final = timedelta(hours=6)
+# A story is judged by so many posts and so many characters of each.
+POSTS: Final = 12
+CHARS: Final = 700
+# A mark held by more than this share of a large window's stories finds no pairs.
+COMMON: Final = 0.08
+COMMON_STORIES: Final = 12
+
+_NUMBER, _NAME, _CONCEPT, _WORD, _LINK = 1.0, 1.0, 0.5, 0.35, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What speaks for two stories being one: shared weight in rare marks, its share, and both on one scale.
+
+    ``score`` is 1 where the bar is just met.
+    """
+
+    evidence: float
+    share: float
+    hard: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Sketch:
+    marks: dict[str, float]
+    langs: frozenset[str]
+    first: datetime
+    last: datetime
+
+
+class Window:
+    """The stories of a window, ready to be compared."""
+
+    def __init__(self, stories: Iterable[tuple[int, Sequence[Post]]]) -> None:
+        spell = Speller()
+        self._sketches = {story: _sketch(posts, spell) for story, posts in stories if posts}
+        holders = Counter(mark for sketch in self._sketches.values() for mark in sketch.marks)
+        count = len(self._sketches)
+        rarity = {
+            mark: log((count + 1) / max(held - 0.5, 1.0)) / log(count + 2) for mark, held in holders.items()
+        }
+        self._weights = {mark: _kind_weight(mark) * max(rare, 0.0) for mark, rare in rarity.items()}
+        self._totals = {
+            story: sum(self._weights[mark] * held for mark, held in sketch.marks.items())
+            for story, sketch in self._sketches.items()
+        }
+        self._holders = holders
+
+    def likeness(self, one: int, other: int) -> Likeness:
+        """Return how alike two of the stories are; symmetric."""
+        first, second = sorted((one, other))
+        a, b = self._sketches[first], self._sketches[second]
+        shared = sorted(a.marks.keys() & b.marks.keys())
+        near = _nearness(a, b)
+        evidence = sum(self._weights[mark] * sqrt(a.marks[mark] * b.marks[mark]) for mark in shared)
+        hard = near * sum(
+            self._weights[mark] * sqrt(a.marks[mark] * b.marks[mark]) for mark in shared if mark[0] in "#nu"
+        )
+        least = min(self._totals[first], self._totals[second])
+        evidence *= near
+        share = evidence / max(least, LEAST)
+        same = bool(a.langs & b.langs)
+        bars = (EVIDENCE_SAME, SHARE_SAME, HARD_SAME) if same else (EVIDENCE, SHARE, HARD)
+        return Likeness(evidence, share, hard, min(evidence / bars[0], share / bars[1], hard / bars[2]))
+
+    def shared(self, one: int, other: int) -> dict[str, float]:
+        """Return the marks two stories share, with their weight."""
+        both = self._sketches[one].marks.keys() & self._sketches[other].marks.keys()
+        return {mark: self._weights[mark] for mark in sorted(both)}
+
+    def pairs(self) -> list[tuple[float, int, int]]:
+        """Return the pairs that meet the bar, likest first: score and both stories, the lesser id first."""
+        most = max(COMMON_STORIES, COMMON * len(self._sketches))
+        homes: defaultdict[str, list[int]] = defaultdict(list)
+        for story in sorted(self._sketches):
+            for mark in self._sketches[story].marks:
+                if self._holders[mark] <= most and not mark.startswith("w:"):
+                    homes[mark].append(story)
+        rough: Counter[tuple[int, int]] = Counter()
+        for stories in homes.values():
+            for place, one in enumerate(stories):
+                for other in stories[place + 1 :]:
+                    rough[one, other] += 1
+        found = []
+        for (one, other), held in rough.items():
+            if held >= 2 or len(self._sketches) < 40:
+                score = self.likeness(one, other).score
+                if score >= 1.0:
+                    found.append((round(score, 6), one, other))
+        return sorted(found, key=lambda pair: (-pair[0], pair[1], pair[2]))
+
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """Return the groups of two and more stories that tell one happening, ids ascending."""
+        home: dict[int, set[int]] = {}
+        for _, one, other in self.pairs():
+            a, b = home.get(one, {one}), home.get(other, {other})
+            if a is not b and all(self.likeness(x, y).score >= SLACK for x in a for y in b):
+                joined = a | b
+                home.update(dict.fromkeys(joined, joined))
+        return tuple(sorted({tuple(sorted(group)) for group in home.values()}))
+
+
+class Speller:
+    """Spells words without regard to script: «Орион», «Оріон» and Orion become one. Remembers what it spelt."""
+
+    def __init__(self) -> None:
+        self._spelt: dict[str, str] = {}
+        self._concepts: dict[str, int | None] = {}
+
+    def spell(self, word: str) -> str:
+        """Return the consonants of ``word`` in one spelling for Latin and Cyrillic; with vowels where they are few."""
+        if word not in self._spelt:
+            self._spelt[word] = _spell(word)
+        return self._spelt[word]
+
+    def concept(self, word: str) -> int | None:
+        """Return the concept that a lower-case ``word`` names, if any."""
+        if word not in self._concepts:
+            self._concepts[word] = concept(word)
+        return self._concepts[word]
+
+
+_CYRILLIC: Final = str.maketrans(
+    {
+        "а": "a", "б": "b", "в": "v", "г": "h", "ґ": "h", "д": "d", "е": "e", "ё": "e", "є": "e", "ж": "Z",
+        "з": "z", "и": "i", "і": "i", "ї": "i", "й": "i", "к": "k", "л": "l", "м": "m", "н": "n", "о": "o",
+        "п": "p", "р": "r", "с": "s", "т": "t", "у": "u", "ф": "f", "х": "h", "ц": "ts", "ч": "C", "ш": "S",
+        "щ": "S", "ъ": "", "ы": "i", "ь": "", "э": "e", "ю": "u", "я": "a", "’": "", "'": "", "ʼ": "",
+    }
+)  # fmt: skip
+_LATIN: Final = (
+    (re.compile(r"['’ʼ]s$|['’ʼ]"), ""),
+    (re.compile(r"shch|sch|sh"), "S"),
+    (re.compile(r"tch|ch"), "C"),
+    (re.compile(r"zh|j(?=[aeou])"), "Z"),
+    (re.compile(r"kh|gh|g"), "h"),
+    (re.compile(r"ph"), "f"),
+    (re.compile(r"th"), "t"),
+    (re.compile(r"ck|q|c(?![eiy])"), "k"),
+    (re.compile(r"c"), "ts"),
+    (re.compile(r"x"), "ks"),
+    (re.compile(r"w"), "v"),
+    (re.compile(r"[yj]"), "i"),
+)
+# Endings of Russian and Ukrainian cases; what they leave must still be a word.
+_ENDING: Final = re.compile(
+    r"(?<=[а-яёіїєґ]{3})(?:ого|его|ому|ему|ыми|ими|ами|ями|ою|ею|єю|ах|ях|ам|ям|ом|ем|ём|ем|єм|им|ым|ім|ех|их|ых)$"
+)
+_VOWELS: Final = re.compile(r"[aeiou]+")
+_DOUBLED: Final = re.compile(r"(.)\1+")
+_SKELETON: Final = 3
+
+
+def _spell(word: str) -> str:
+    word = word.casefold()
+    if re.search("[а-яёіїєґ]", word):
+        plain = _ENDING.sub("", word).replace("дж", "Z").translate(_CYRILLIC)
+    else:
+        plain = word
+        for pattern, written in _LATIN:
+            plain = pattern.sub(written, plain)
+    plain = _DOUBLED.sub(r"\1", plain)
+    bones = _DOUBLED.sub(r"\1", _VOWELS.sub("", plain))
+    if len(bones) >= _SKELETON:
+        return ("a" if plain[0] in "aeiou" else "") + bones
+    return plain.rstrip("aeiou") or plain
+
+
+def _sketch(posts: Sequence[Post], spell: Speller) -> _Sketch:
+    read = posts[:POSTS]
+    held: Counter[str] = Counter()
+    for post in read:
+        held.update(_marks(post, spell))
+    return _Sketch(
+        marks={mark: held[mark] / len(read) for mark in sorted(held)},
+        langs=frozenset(post.lang for post in posts),
+        first=min(post.at for post in posts),
+        last=max(post.at for post in posts),
+    )
+
+
+def _marks(post: Post, spell: Speller) -> frozenset[str]:
+    text = without_links(post.text[:CHARS])
+    urls = (*links(post.text[:CHARS]), *([post.url] if post.url else []))
+    # An address of one segment names a site or a channel, not what happened.
+    marks = {f"u:{url}" for url in urls if url.rstrip("/").count("/") > 3}
+    marks.update(f"#:{number.strip('-%')}" for number in numbers(text))
+    capital = {name.casefold() for name in names(text)}
+    for word in words(text):
+        low = word.casefold()
+        if low in STOPWORDS or word[0].isdigit() or len(low) < 3:
+            continue
+        known = spell.concept(low)
+        if known is not None:
+            marks.add(f"c:{known}")
+        elif low in capital or word[0].isupper():
+            marks.add(f"n:{spell.spell(low)}")
+        else:
+            marks.add(f"w:{spell.spell(low)[:5]}")
+    return frozenset(marks)
+
+
+def _kind_weight(mark: str) -> float:
+    if mark[0] == "#":
+        return _NUMBER * _number_weight(mark[2:])
+    if mark[0] == "n":
+        return _NAME
+    if mark[0] == "c":
+        return _CONCEPT
+    return _LINK if mark[0] == "u" else _WORD
+
+
+def _number_weight(number: str) -> float:
+    """Return how telling a number is by itself: long and broken ones are, small counts and years are not."""
+    if re.fullmatch(r"(?:19|20)\d\d", number):
+        return 0.3
+    digits = sum(char.isdigit() for char in number)
+    if digits <= 1:
+        return 0.3
+    return 0.8 if digits == 2 or re.fullmatch(r"\d+0{2,}", number) else 1.2
+
+
+def _nearness(a: _Sketch, b: _Sketch) -> float:
+    apart = max(a.first - b.last, b.first - a.last, timedelta())
+    return exp(-max(apart - FREE, timedelta()) / FADE)
