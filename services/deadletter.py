@@ -1,7 +1,6 @@
 """Dead letters in Postgres: recorded, scheduled, replayed, discarded. The decisions are in `domains.dlq`."""
 
 import random
-import re
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,16 +12,13 @@ from sqlalchemy.orm import Session
 
 from domains import dlq
 from domains.errors import GateClosed, NotFound, UsageError
+from services import log
 from services.schema import DeadLetter, Run, RunStep
 from services.work import Lease, Model, PoisonError, revive, settle
 
 MESSAGE_CHARS: Final = 2_000
 TRACEBACK_CHARS: Final = 8_000
 HISTORY: Final = 50
-# user:password@ in a URL, and the values of what looks like a key in an error's text.
-SECRET: Final = re.compile(
-    r"(?<=://)[^/\s@]+(?=@)|(?i:(?<=key=)|(?<=token=)|(?<=password=)|(?<=bearer ))[^\s&'\"]+"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ def record(
     kind = "poison" if isinstance(error, PoisonError) else dlq.kind_of(error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].name}:{frames[-1].line}" if frames else job.name
-    message = scrub(str(error))[:MESSAGE_CHARS]
+    message = log.mask(str(error))[:MESSAGE_CHARS]
     letter = session.scalar(_open(job.name, lease.id).with_for_update())
     attempt = letter.attempt + 1 if letter else 1
     verdict = dlq.judge(kind, attempt, now, base_s=base_s, luck=rng.random())
@@ -63,7 +59,7 @@ def record(
         letter = DeadLetter(tenant_id=tenant_id, task=job.name, row_id=lease.id, created_at=now, history=[])
         session.add(letter)
     letter.kind, letter.error, letter.message = kind, type(error).__name__, message
-    letter.traceback = scrub("".join(traceback.format_exception(error)))[-TRACEBACK_CHARS:]
+    letter.traceback = log.mask("".join(traceback.format_exception(error)))[-TRACEBACK_CHARS:]
     letter.fingerprint = dlq.fingerprint(type(error).__name__, place, message)
     letter.attempt, letter.state, letter.next_at = attempt, verdict.state, verdict.next_at
     _note(letter, now, f"failed: {type(error).__name__}")
@@ -171,11 +167,6 @@ def count(session: Session) -> dict[str, int]:
     """Return how many letters there are by state."""
     rows = session.execute(select(DeadLetter.state, func.count()).group_by(DeadLetter.state))
     return {state: number for state, number in rows}  # noqa: C416  dict() of Rows is not typed
-
-
-def scrub(text: str) -> str:
-    """Return ``text`` without passwords in URLs and values of keys and tokens."""
-    return SECRET.sub("***", text)
 
 
 def _open(task: str, row_id: int) -> Select[DeadLetter]:

@@ -17,7 +17,7 @@ from agents import loop
 from domains.digest import Briefing
 from domains.domain import DIGEST as DIGEST_DOMAIN
 from domains.ports import Deps
-from services import deadletter, delivery, intake, manifest, post, run, work
+from services import deadletter, delivery, intake, log, manifest, post, run, work
 from services.schema import Delivery, Run, Source, Tenant
 from services.wiring import World
 
@@ -86,7 +86,7 @@ def _bury(world: World, kind: Kind, lease: work.Lease, error: Exception) -> None
         lease.id,
         state,
         type(error).__name__,
-        deadletter.scrub(str(error)),
+        log.mask(str(error)),
     )
 
 
