@@ -58,7 +58,8 @@ def _parse(reply: Reply) -> Any:
     if text[:1] not in JSON_START:
         raise _wrong("prose", "other text before the JSON", "$", reply, "there is other text before the JSON")
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_constant)
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_constant)
+        _check_text(value)
     except _DuplicateKeyError as error:
         raise _wrong(
             "duplicate_key", "a key occurs twice", "$", reply, f"the key {error} occurs twice"
@@ -70,8 +71,9 @@ def _parse(reply: Reply) -> Any:
         raise _wrong("not_json", "not JSON", "$", reply, place) from error
     except (ValueError, RecursionError) as error:
         raise _wrong(
-            "not_json", "not JSON", "$", reply, "a number or a nesting that no JSON needs"
+            "not_json", "not JSON", "$", reply, "a number, character or nesting that no text needs"
         ) from error
+    return value
 
 
 def _validate(value: Any, schema: Schema, reply: Reply) -> None:
@@ -92,7 +94,7 @@ def _wrong(kind: Kind, what: str, path: str, reply: Reply, detail: str = "") -> 
     # A path may hold names that the model made up; only plain ones may reach a log.
     shown = path if PLAIN_PATH.fullmatch(path) else "$"
     return ModelError(
-        f"{reply.model[:80]}: {what} at {shown}",
+        f"the reply is not accepted: {what} at {shown}",
         kind=kind,
         usage=reply.usage,
         detail=detail,
@@ -104,9 +106,24 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise _DuplicateKeyError(json.dumps(name[:80], ensure_ascii=False))
+            raise _DuplicateKeyError(json.dumps(name[:80]))
         found[name] = value
     return found
+
+
+def _check_text(value: Any) -> None:
+    """Raise ValueError for half a surrogate pair, which cannot be encoded, and for NUL, which cannot be stored."""
+    if isinstance(value, str):
+        value.encode()
+        if "\x00" in value:
+            raise ValueError("NUL")
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            _check_text(name)
+            _check_text(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_text(inner)
 
 
 def _constant(name: str) -> NoReturn:

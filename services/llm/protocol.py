@@ -44,6 +44,7 @@ REMEDIES: Final[Mapping[Kind, str]] = {
     "too_long": "ask for less, or use a model with a larger context",
 }
 REFUSED: Final = frozenset({"content_filter", "blacklist", "refusal"})
+MOST_TOKENS: Final = 10**9
 JSON_ORDER: Final = "Answer with one JSON value that satisfies this JSON Schema, and nothing else:\n"
 
 
@@ -87,10 +88,9 @@ def read(raw: bytes, endpoint: Endpoint, request: Request, *, stream: bool) -> R
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(choice, dict) or not isinstance(message, dict):
         raise _failure(endpoint, data, 200)
-    text = message.get("content")
-    text = text if isinstance(text, str) else ""
+    text = _string(message.get("content"))
     usage = _usage(data.get("usage"), request, text)
-    finish = choice.get("finish_reason")
+    finish = _string(choice.get("finish_reason"))
     if message.get("refusal") or finish in REFUSED:
         raise ModelError(f"{name}: the model refused", kind="refused", usage=usage, status=200)
     if finish == "length":
@@ -106,8 +106,9 @@ def read(raw: bytes, endpoint: Endpoint, request: Request, *, stream: bool) -> R
         raise ModelError(
             f"{name}: ended for another reason than being done", kind="protocol", usage=usage, status=200
         )
-    model = data.get("model")
-    model = model if isinstance(model, str) else ""
+    model = _string(data.get("model"))
+    if not (_storable(text) and _storable(model)):
+        raise ModelError(f"{name}: characters that are no text", kind="protocol", usage=usage, status=200)
     if not endpoint.any_model and not same_model(endpoint.model, model):
         raise ModelError(
             f"{name}: another model answered than {endpoint.model}",
@@ -132,7 +133,8 @@ def status_error(
 def _failure(endpoint: Endpoint, data: Any, status: int, retry_after_s: float | None = None) -> ModelError:
     error = data.get("error") if isinstance(data, dict) else None
     code = error.get("code") or error.get("type") if isinstance(error, dict) else None
-    number = code if isinstance(code, int) and status == 200 else status
+    # OpenRouter and others report a failure inside a 200, with the status as the code.
+    number = code if isinstance(code, int) and 400 <= code <= 599 and status == 200 else status
     kind = CODES.get(code) if isinstance(code, str) else None
     if kind is None:
         kind = "server" if number >= 500 else STATUS.get(number, "protocol")
@@ -170,28 +172,30 @@ def _joined(raw: bytes, endpoint: Endpoint) -> dict[str, Any]:
     name = endpoint.profile.name
     if raw.lstrip()[:1] in {b"<", b"{"}:
         return _object(raw, endpoint)
-    text, refusal, done = [], [], False
+    text, refusal, finish, done = "", "", "", False
     whole: dict[str, Any] = {"model": None, "usage": None}
-    finish = None
-    for line in raw.decode("utf-8", "replace").splitlines():
-        if not line.startswith("data:"):
+    # Not str.splitlines: it would also split at characters that may stand inside a JSON string.
+    for line in raw.split(b"\n"):
+        if not line.startswith(b"data:"):
             continue
-        data = line.removeprefix("data:").strip()
-        if data == "[DONE]":
+        data = line.removeprefix(b"data:").strip()
+        if data == b"[DONE]":
             done = True
             break
-        event = _object(data.encode(), endpoint)
+        event = _object(data, endpoint)
         if event.get("error"):
             raise _failure(endpoint, event, 200)
         whole |= {key: event[key] for key in ("model", "usage") if event.get(key)}
-        for choice in event.get("choices") or ():
-            delta = choice.get("delta") or {}
-            text.append(delta.get("content") or "")
-            refusal.append(delta.get("refusal") or "")
-            finish = choice.get("finish_reason") or finish
-    if not done or finish is None:
+        choices = event.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            delta = choice.get("delta") if isinstance(choice, dict) else None
+            if isinstance(delta, dict):
+                text += _string(delta.get("content"))
+                refusal += _string(delta.get("refusal"))
+                finish = _string(choice.get("finish_reason")) or finish
+    if not (done and finish):
         raise ModelError(f"{name}: the stream broke off before its end", kind="broken_off", status=200)
-    message = {"content": "".join(text), "refusal": "".join(refusal) or None}
+    message = {"content": text, "refusal": refusal or None}
     return {**whole, "choices": [{"message": message, "finish_reason": finish}]}
 
 
@@ -211,4 +215,13 @@ def _usage(given: Any, request: Request, text: str) -> Usage:
 
 
 def _count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _storable(text: str) -> bool:
+    """Return whether PostgreSQL can hold ``text``: no NUL, no half of a surrogate pair."""
+    return "\x00" not in text and not any("\ud800" <= char <= "\udfff" for char in text)

@@ -110,6 +110,10 @@ class Wire:
         self.status = response.status_code
         self.headers = dict(response.headers)
         self._chunks, self._size = [], 0
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise ModelError(
+                "the reply is compressed, which was not asked for", kind="protocol", status=self.status
+            )
         response.stream = _Counted(response.stream, self._take)
 
     def _take(self, chunk: bytes) -> None:
