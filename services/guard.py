@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -47,15 +47,15 @@ class Ward:
     def __init__(
         self, orders: Orders, log: BinaryIO, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> None:
-        end, self._held = os.pipe()
         self.grace_s = orders.grace_s
-        try:
-            self._guard = spawn(replace(orders, pipe=end), log, env=env, cwd=cwd)
-        except OSError:
-            os.close(self._held)
-            raise
-        finally:
-            os.close(end)
+        end, self._held = os.pipe()
+        with ExitStack() as undo:
+            undo.callback(self.ask_to_stop)
+            try:
+                self._guard = spawn(replace(orders, pipe=end), log, env=env, cwd=cwd)
+            finally:
+                os.close(end)
+            undo.pop_all()
 
     @property
     def pid(self) -> int:

@@ -6,7 +6,6 @@ What dies is started again after growing pauses; what keeps dying stops the stac
 none outlives the supervisor, however it ends.
 """
 
-import json
 import os
 import signal
 import threading
@@ -139,7 +138,8 @@ class Stack:
         supervisor holds ``var``, Unavailable when a server or the disk is in the way.
         """
         self._take_lock()
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.stop)
             self._listen()
             self._start_servers()
             self._migrate()
@@ -147,10 +147,9 @@ class Stack:
                 start = partial(child.start, self._environment(child.child))
                 start()
                 self._keep(child.child.name, child.alive, start)
-            return self._record()
-        except BaseException:
-            self.stop()
-            raise
+            running = self._record()
+            undo.pop_all()
+        return running
 
     def ready(self, predicate: Callable[[], bool], timeout_s: float = 60.0) -> None:
         """Return when ``predicate`` holds, keeping the stack alive meanwhile.
@@ -179,9 +178,7 @@ class Stack:
             self._record()
         if now_s - self._rotated_s > ROTATE_S:
             self._rotated_s = now_s
-            with disk.named(self._var):
-                for path in (self._var / "log").glob("*.log"):
-                    disk.rotate(path)
+            self._rotate()
 
     def stop(self) -> None:
         """Stop everything, the last started first; by force what does not stop in its grace. Again is harmless."""
@@ -211,22 +208,20 @@ class Stack:
         return self._var / "log" / f"{name}.log"
 
     def _take_lock(self) -> None:
-        with disk.named(self._var):
+        with disk.named(self._var), ExitStack() as undo:
             disk.make(self._var)
             try:
-                self._lock = lock.exclusive(self._var / LOCK, time.monotonic() + LOCK_S)
+                held = lock.exclusive(self._var / LOCK, time.monotonic() + LOCK_S)
             except Busy as error:
                 raise _busy(self._var) from error
-            try:
-                disk.check_free(self._var, FREE_BYTES)
-                (self._var / STATE).unlink(missing_ok=True)
-                holder = {"pid": os.getpid(), "started_at": self._clock.now().isoformat()}
-                os.ftruncate(self._lock, 0)
-                os.pwrite(self._lock, json.dumps(holder).encode(), 0)
-            except BaseException:
-                os.close(self._lock)
-                self._lock = None
-                raise
+            undo.callback(os.close, held)
+            disk.check_free(self._var, FREE_BYTES)
+            (self._var / STATE).unlink(missing_ok=True)
+            holder = Holder(os.getpid(), self._clock.now())
+            os.ftruncate(held, 0)
+            os.pwrite(held, msgspec.json.encode(holder), 0)
+            self._lock = held
+            undo.pop_all()
 
     def _start_servers(self) -> None:
         if self._settings.database_url is None:
@@ -274,6 +269,16 @@ class Stack:
         with disk.named(self._var):
             disk.write(self._var / STATE, msgspec.json.format(msgspec.json.encode(running)).decode())
         return running
+
+    def _rotate(self) -> None:
+        """Turn the logs that have grown. A disk too full for the old text is no reason to stop the servers."""
+        for path in (self._var / "log").glob("*.log"):
+            try:
+                disk.rotate(path)
+            except OSError as error:
+                structlog.get_logger("svodka.stack").warning(
+                    "log not turned", path=str(path), error=str(error)
+                )
 
     def _listen(self) -> None:
         if threading.current_thread() is not threading.main_thread():

@@ -58,14 +58,13 @@ def is_zombie(pid):
         return True
 
 
-def test_the_exit_code_is_the_childs(log):
-    assert [Ward(Orders(["/bin/sh", "-c", f"exit {code}"]), log).stop() for code in (0, 3)] == [0, 3]
-
-
-def test_a_child_ended_by_a_signal_is_told_as_a_shell_would(log):
-    ward = Ward(Orders(["/bin/sh", "-c", "kill -9 $$"]), log)
+@pytest.mark.parametrize(
+    ("script", "code"), [("exit 0", 0), ("exit 3", 3), ("kill -9 $$", 128 + signal.SIGKILL)]
+)
+def test_the_exit_code_is_the_childs_or_what_a_shell_would_say(log, script, code):
+    ward = Ward(Orders(["/bin/sh", "-c", script]), log)
     wait_until(lambda: ward.exit_code() is not None)
-    assert ward.exit_code() == 128 + signal.SIGKILL
+    assert ward.stop() == code
 
 
 def test_stopping_ends_the_child_and_what_it_leaves_behind(family, log):
