@@ -30,7 +30,12 @@ SHARE_SAME: Final = 0.36
 # So much of the evidence must be numbers, names or addresses: two fires share the words of any fire.
 HARD: Final = 1.1
 HARD_SAME: Final = 1.5
-# A short story's share is taken of no less than this.
+# What so many posts each agree on says what a story is about: then its share alone tells.
+DENSE: Final = 4
+EVIDENCE_DENSE: Final = 1.5
+SHARE_DENSE: Final = 0.42
+HARD_DENSE: Final = 0.5
+# Of fewer posts, a short story's share is taken of no less than this.
 LEAST: Final = 4.0
 # A pair inside a joined group may fall short of the bar by this factor.
 SLACK: Final = 0.6
@@ -49,9 +54,10 @@ _NUMBER, _NAME, _CONCEPT, _WORD, _LINK = 1.0, 1.0, 0.5, 0.35, 2.0
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """What speaks for two stories being one: shared weight in rare marks, its share, and both on one scale.
+    """What speaks for two stories being one.
 
-    ``score`` is 1 where the bar is just met.
+    ``evidence`` is the shared weight in whole rare marks, ``share`` its part of the lesser story's weight, ``hard``
+    the part that is numbers, names and addresses; ``score`` is 1 where all bars are just met.
     """
 
     evidence: float
@@ -64,6 +70,7 @@ class Likeness:
 class _Sketch:
     marks: dict[str, float]
     langs: frozenset[str]
+    posts: int
     first: datetime
     last: datetime
 
@@ -96,12 +103,17 @@ class Window:
         hard = near * sum(
             self._weights[mark] * sqrt(a.marks[mark] * b.marks[mark]) for mark in shared if mark[0] in "#nu"
         )
-        least = min(self._totals[first], self._totals[second])
-        evidence *= near
+        least = max(min(self._totals[first], self._totals[second]), 1.0)
         share = evidence / max(least, LEAST)
-        same = bool(a.langs & b.langs)
-        bars = (EVIDENCE_SAME, SHARE_SAME, HARD_SAME) if same else (EVIDENCE, SHARE, HARD)
-        return Likeness(evidence, share, hard, min(evidence / bars[0], share / bars[1], hard / bars[2]))
+        if not a.langs & b.langs:
+            score = min(evidence / EVIDENCE, share / SHARE, hard / HARD)
+        else:
+            score = min(evidence / EVIDENCE_SAME, share / SHARE_SAME, hard / HARD_SAME)
+            if min(a.posts, b.posts) >= DENSE:
+                share = evidence / least
+                dense = min(evidence / EVIDENCE_DENSE, share / SHARE_DENSE, hard / HARD_DENSE)
+                score = max(score, dense)
+        return Likeness(evidence, share, hard, score)
 
     def shared(self, one: int, other: int) -> dict[str, float]:
         """Return the marks two stories share, with their weight."""
@@ -214,6 +226,7 @@ def _sketch(posts: Sequence[Post], spell: Speller) -> _Sketch:
     return _Sketch(
         marks={mark: held[mark] / len(read) for mark in sorted(held)},
         langs=frozenset(post.lang for post in posts),
+        posts=len(posts),
         first=min(post.at for post in posts),
         last=max(post.at for post in posts),
     )
