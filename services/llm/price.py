@@ -76,7 +76,8 @@ def _overlay() -> tuple[tuple[dict[str, Any], ...], dict[str, Decimal]]:
 def _read(path: Path) -> tuple[tuple[dict[str, Any], ...], dict[str, Decimal]]:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-        entries = tuple({**entry, "version": data["version"]} for entry in data.get("price", ()))
+        edition = data["version"]
+        entries = tuple({**entry, "version": edition} for entry in data.get("price", ()))
         for entry in entries:
             _price(entry)
         return entries, {name: Decimal(rate["usd"]) for name, rate in data.get("rate", {}).items()}

@@ -205,7 +205,9 @@ def _usage(given: Any, request: Request, text: str) -> Usage:
     asked, answered = given.get("prompt_tokens"), given.get("completion_tokens")
     if not (_count(asked) and _count(answered)):
         worst = worst_case(request)
-        return Usage(worst.input_tokens, min(len(text.encode()), request.max_tokens), estimated=True)
+        return Usage(
+            worst.input_tokens, min(len(text.encode(errors="replace")), request.max_tokens), estimated=True
+        )
     details = given.get("prompt_tokens_details")
     cached = (
         details.get("cached_tokens") if isinstance(details, dict) else given.get("prompt_cache_hit_tokens")
