@@ -23,8 +23,10 @@ from domains.survey import StorySurvey, Survey
 SECTIONS: Final = ("main", "developing", "chats", "offers", "brief")
 # A day with no more to tell than this is told whole, in one section.
 QUIET: Final = 4
-# Single-publisher stories are taken only until a digest has so many stories.
+# Single-publisher stories are taken only until a digest has so many stories ...
 FILL: Final = 8
+# ... unless the subscriber reads too few publishers for another to have told them.
+FEW_FAMILIES: Final = 2
 # Places a section may hold, so that the digest stays on a screen or two.
 PLACES: Final[Mapping[str, int]] = {"main": 5, "developing": 4, "chats": 2, "offers": 2, "brief": 12}
 SENTENCES: Final[Mapping[str, int]] = {"main": 2, "developing": 2, "chats": 1, "offers": 1, "brief": 1}
@@ -53,16 +55,17 @@ NO_RULING: Final = Ruling({}, frozenset())
 def plan(survey: Survey, settings: Settings, ruling: Ruling = NO_RULING) -> Plan:
     """Return what to tell of a window, how, and why; the empty plan for a window with nothing worth telling."""
     shops = _shop_reader(survey)
+    alone = _reads_few(survey)
     left_out: dict[int, Reason] = dict(ruling.barred)
     worthy: list[StorySurvey] = []
     for story in survey.stories:
-        refused = left_out.get(story.id) or _refusal(story, shops)
+        refused = left_out.get(story.id) or _refusal(story, shops, alone)
         if refused:
             left_out[story.id] = refused
         else:
             worthy.append(story)
     places = max(0, min(settings.max_stories, documents_budget(settings)))
-    chosen = _choose(worthy, places, settings, left_out)
+    chosen = _choose(worthy, places, settings, left_out, fill=places if alone else FILL)
     sections = _sections(chosen, ruling.demoted, left_out)
     kept = [story for story in chosen if story.id in sections]
     kept.sort(key=lambda story: SECTIONS.index(sections[story.id]))
@@ -71,7 +74,7 @@ def plan(survey: Survey, settings: Settings, ruling: Ruling = NO_RULING) -> Plan
         PlannedStory(
             story=story.id,
             section=sections[story.id],
-            posts=tuple(post.id for post in in_turn(story.readable, allotted[story.id])),
+            posts=tuple(post.id for post in in_turn(story.telling, allotted[story.id])),
             sentences=_sentences(rank, sections[story.id], len(kept), settings),
         )
         for rank, story in enumerate(kept)
@@ -164,15 +167,15 @@ def _lost(plan: Plan, survey: Survey, shelf: Shelf) -> dict[int, Reason]:
     return lost
 
 
-def _refusal(story: StorySurvey, shops: bool) -> Reason | None:
+def _refusal(story: StorySurvey, shops: bool, alone: bool) -> Reason | None:
     """Return why a story can have no place however much room there is."""
-    if not story.readable:
+    if not story.telling:
         return "below_floor"
     if not story.news:
         return "cooled_down"
     if story.routine:
         return "below_floor"
-    if not _strong(story) and story.substance < SUBSTANCE:
+    if not _strong(story) and not alone and story.substance < SUBSTANCE:
         return "below_floor"
     if story.kind == "chat" and story.families < 2 and len(story.members) < CHAT_POSTS:
         return "below_floor"
@@ -182,19 +185,30 @@ def _refusal(story: StorySurvey, shops: bool) -> Reason | None:
 
 
 def _choose(
-    worthy: Sequence[StorySurvey], places: int, settings: Settings, left_out: dict[int, Reason]
+    worthy: Sequence[StorySurvey],
+    places: int,
+    settings: Settings,
+    left_out: dict[int, Reason],
+    *,
+    fill: int,
 ) -> list[StorySurvey]:
     """Return the stories that get a place; those that do not are entered in ``left_out``."""
     strong = [story for story in worthy if _strong(story)]
     weak = [story for story in worthy if not _strong(story)]
     if len(worthy) > places:
         weak = [story for story in weak if len(story.members) >= settings.min_posts]
-    fill = weak[: max(0, min(places, FILL) - len(strong))]
-    taken = {story.id for story in (*strong[:places], *fill)}
+    fillers = weak[: max(0, min(places, fill) - len(strong))]
+    taken = {story.id for story in (*strong[:places], *fillers)}
     for story in worthy:
         if story.id not in taken:
             left_out[story.id] = "budget" if _strong(story) else "below_floor"
     return [story for story in worthy if story.id in taken]
+
+
+def _reads_few(survey: Survey) -> bool:
+    """Return whether so few publishers post here that what one of them tells may be all there is to know of it."""
+    families = {post.family for post in survey.posts.values() if survey.kinds[post.source] == "channel"}
+    return len(families) <= FEW_FAMILIES
 
 
 def _strong(story: StorySurvey) -> bool:
@@ -240,7 +254,7 @@ def _sentences(rank: int, section: str, stories: int, settings: Settings) -> int
 
 def _allot(kept: Sequence[StorySurvey], sections: dict[int, str], budget: int) -> dict[int, int]:
     """Return how many documents each story gets: one each, then one more round after round, in order of importance."""
-    wants = {story.id: min(len(story.readable), DOCUMENTS[sections[story.id]]) for story in kept}
+    wants = {story.id: min(len(story.telling), DOCUMENTS[sections[story.id]]) for story in kept}
     allotted = dict.fromkeys(wants, 1)
     left = budget - len(kept)
     while left > 0:
@@ -255,7 +269,7 @@ def _allot(kept: Sequence[StorySurvey], sections: dict[int, str], budget: int) -
 
 def _promised(item: PlannedStory, survey: Survey, folder: Folder) -> int:
     """Return how many publishers, chats aside, tell a story in the language it is told in, as far as it may be read."""
-    readable = survey.by_story[item.story].readable
+    readable = survey.by_story[item.story].telling
     own = {
         post.family for post in readable if post.lang == folder.lang and survey.kinds[post.source] != "chat"
     }

@@ -110,8 +110,8 @@ def in_turn(posts: Sequence[Post], count: int) -> tuple[Post, ...]:
 
 def _folder(planned: PlannedStory, story: StorySurvey, survey: Survey, settings: Settings) -> Folder:
     told = Told(story.facts.told)
-    lines = {post.id: _lines(post, told) for post in in_turn(story.readable, SIFTED)}
-    telling = _voices(story.readable, lines, survey)
+    lines = {post.id: _lines(post, told) for post in in_turn(story.telling, SIFTED)}
+    telling = _voices(story.telling, lines, survey)
     lang = _language(telling, settings.languages)
     telling = [post for post in telling if post.lang == lang]
     usage = Counter(stem for post in telling for stem in stems(post.text[:GIST_CHARS]))

@@ -7,6 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from math import log2
 from statistics import median
 from typing import Final, Literal
@@ -52,7 +53,8 @@ class StorySurvey:
     """A story's facts in this window.
 
     ``members`` are its posts here, ``readable`` those that may be quoted (representatives, no advertisements, in the
-    subscriber's languages), both by time. ``families`` and ``sources`` count over members that are
+    subscriber's languages), both by time. ``telling`` are the readable posts it is told from: where several stories
+    were joined into one, those of one of them, so that a wrong join never mixes two happenings. ``families`` and ``sources`` count over members that are
     neither advertisements nor orders to machines. ``kind`` is that of most readable posts. ``news`` is whether it says what was not told before
     (always true for a story never told). ``routine`` is whether all of it is what is
     posted every day. ``substance`` in [0, 1] grows with the length of its longest post and with figures in it.
@@ -61,6 +63,7 @@ class StorySurvey:
     facts: StoryFacts
     members: tuple[Post, ...]
     readable: tuple[Post, ...]
+    telling: tuple[Post, ...]
     families: int
     sources: int
     answers: int
@@ -103,7 +106,7 @@ class Survey:
 
 def survey(briefing: Briefing) -> Survey:
     """Return the facts of a window."""
-    posts = {post.id: post for post in sorted(briefing.posts, key=lambda post: (post.at, post.id))}
+    posts = {post.id: post for post in sorted(briefing.posts, key=_by_time)}
     unread = _unread(posts, briefing.settings.languages)
     kinds = source_kinds(posts.values())
     place = {row: number for number, row in enumerate(posts)}
@@ -115,49 +118,70 @@ def survey(briefing: Briefing) -> Survey:
         if rows:
             members = tuple(posts[row] for row in rows)
             stories.append(_story(facts, members, unread, kinds, briefing.window))
-    twins = _twins(stories)
-    joined: dict[int, list[StorySurvey]] = defaultdict(list)
-    for story in stories:
-        joined[twins.get(story.id, story.id)].append(story)
-    stories = [
-        group[0]
-        if len(group) == 1
-        else _story(*_joined(leader, group, place), unread, kinds, briefing.window)
-        for leader, group in joined.items()
-    ]
+    groups = _groups(stories, briefing.settings.languages)
+    twins = {story.id: group[0].id for group in groups for story in group[1:]}
+    stories = [story for story in stories if not any(story in group for group in groups)]
+    for group in groups:
+        members = tuple(sorted((post for story in group for post in story.members), key=_by_time))
+        stories.append(_story(_joined(group), members, unread, kinds, briefing.window, group[0].telling))
     stories.sort(key=lambda story: (-story.importance, story.facts.first_at, story.id))
     return Survey(posts, unread, kinds, tuple(stories), twins)
 
 
-def _twins(stories: Iterable[StorySurvey]) -> dict[int, int]:
-    """Return the story that stands for each that is taken in: one told before, else the most important."""
+def _groups(stories: Iterable[StorySurvey], languages: tuple[str, ...]) -> list[list[StorySurvey]]:
+    """Return the groups of stories that tell one happening, each led by the one to be told."""
     by_story = {story.id: story for story in stories if story.kind != "shop" and not story.routine}
     telling = (
         (row, [post for post in story.readable if not is_routine(post.text)])
         for row, story in by_story.items()
     )
-    twins: dict[int, int] = {}
-    for group in twin.Window(telling).groups():
-        leader = min(group, key=lambda row: (not by_story[row].continuing, -by_story[row].importance, row))
-        twins.update({row: leader for row in group if row != leader})
-    return twins
+    return [_led([by_story[row] for row in rows], languages) for rows in twin.Window(telling).groups()]
 
 
-def _joined(
-    leader: int, group: list[StorySurvey], place: dict[int, int]
-) -> tuple[StoryFacts, tuple[Post, ...]]:
-    """Return the facts and members of several stories as of one, under the leader's row and title."""
-    group = sorted(group, key=lambda story: (story.id != leader, story.id))
-    members = sorted((post for story in group for post in story.members), key=lambda post: place[post.id])
-    facts = replace(
+def _led(group: list[StorySurvey], languages: tuple[str, ...]) -> list[StorySurvey]:
+    """Return ``group`` with the story to be told first.
+
+    That is one with news, in the subscriber's first language, told before, most important: in this order. When what
+    was told has no news in the languages it was told in, other languages do not make it news.
+    """
+    told = tuple(sentence for story in group for sentence in story.facts.told)
+    spoken = {lang for story in group if story.continuing for lang in _spoken(story)}
+    news = {story.id for story in group if _news(story.readable, told)}
+    stale = bool(spoken) and not any(story.id in news and spoken & _spoken(story) for story in group)
+
+    def order(story: StorySurvey) -> tuple[bool, int, bool, float, int]:
+        wanted = [place for place, lang in enumerate(languages) if lang in _spoken(story)]
+        unheard = stale and not story.continuing
+        fresh = stale or story.id in news
+        return (
+            unheard or not fresh,
+            min(wanted, default=len(languages)),
+            not story.continuing,
+            -story.importance,
+            story.id,
+        )
+
+    return sorted(group, key=order)
+
+
+def _spoken(story: StorySurvey) -> set[str]:
+    return {post.lang for post in story.readable}
+
+
+def _joined(group: list[StorySurvey]) -> StoryFacts:
+    """Return the facts of several stories as of one, under the first one's row and title."""
+    return replace(
         group[0].facts,
         first_at=min(story.facts.first_at for story in group),
         last_at=max(story.facts.last_at for story in group),
-        posts=tuple(post.id for post in members),
+        posts=tuple(post for story in group for post in story.facts.posts),
         told=tuple(sentence for story in group for sentence in story.facts.told),
         last_told_at=max((at for story in group if (at := story.facts.last_told_at)), default=None),
     )
-    return facts, tuple(members)
+
+
+def _by_time(post: Post) -> tuple[datetime, int]:
+    return post.at, post.id
 
 
 def source_kinds(posts: Iterable[Post]) -> dict[str, Kind]:
@@ -223,24 +247,28 @@ def _story(
     unread: dict[int, Drop],
     kinds: dict[str, Kind],
     window: Window,
+    telling: tuple[Post, ...] | None = None,
 ) -> StorySurvey:
+    """Return a story's survey; ``telling`` are the posts it may be told from, all readable ones unless given."""
     readable = tuple(post for post in members if post.id not in unread)
-    telling = [post for post in members if post.boilerplate is None and not ORDER.search(post.text)]
-    families = len({post.family for post in telling})
-    answers = sum(post.reply_to is not None for post in telling)
+    quoted = readable if telling is None else telling
+    voices = [post for post in members if post.boilerplate is None and not ORDER.search(post.text)]
+    families = len({post.family for post in voices})
+    answers = sum(post.reply_to is not None for post in voices)
     most = Counter(kinds[post.source] for post in readable or members)
     return StorySurvey(
         facts=facts,
         members=members,
         readable=readable,
+        telling=quoted,
         families=families,
-        sources=len({post.source for post in telling}),
+        sources=len({post.source for post in voices}),
         answers=answers,
         kind=max(sorted(most), key=lambda kind: most[kind]),
-        news=_news(readable, facts.told),
+        news=_news(quoted, facts.told),
         routine=bool(readable) and all(is_routine(post.text) for post in readable),
         substance=_substance(readable),
-        importance=_importance(readable, len(telling), families, answers, window),
+        importance=_importance(readable, len(voices), families, answers, window),
     )
 
 

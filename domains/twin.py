@@ -45,6 +45,8 @@ FREE: Final = timedelta(hours=6)
 # A story is judged by so many posts and so many characters of each.
 POSTS: Final = 12
 CHARS: Final = 700
+# A window of fewer stories is weighed as one of so many: in a small one, three stories with a name are not many.
+SMALL: Final = 40
 # A mark held by more than this share of a large window's stories finds no pairs.
 COMMON: Final = 0.08
 COMMON_STORIES: Final = 12
@@ -82,7 +84,7 @@ class Window:
         spell = Speller()
         self._sketches = {story: _sketch(posts, spell) for story, posts in stories if posts}
         holders = Counter(mark for sketch in self._sketches.values() for mark in sketch.marks)
-        count = len(self._sketches)
+        count = max(len(self._sketches), SMALL)
         rarity = {
             mark: log((count + 1) / max(held - 0.5, 1.0)) / log(count + 2) for mark, held in holders.items()
         }

@@ -69,15 +69,21 @@ def test_strong_stories_without_a_place_are_a_matter_of_budget_and_weak_ones_of_
 
 def test_single_publisher_stories_fill_a_thin_day(desk: Desk) -> None:
     for number, (lead, detail) in enumerate(SUBJECTS, 1):
-        desk.post(f"{lead}. {detail} Cost: 4 million.", story=number, source="wire0", hour=number)
+        desk.post(f"{lead}. {detail} Cost: 4 million.", story=number, source=f"wire{number % 3}", hour=number)
     made = plan(desk)
     assert len(made.stories) == planner.FILL
     assert set(made.left_out.values()) == {"below_floor"}
 
 
+def test_a_subscriber_of_one_publisher_is_told_what_there_is(desk: Desk) -> None:
+    for number, (lead, detail) in enumerate(SUBJECTS, 1):
+        desk.post(f"{lead}. {detail}", story=number, source="wire0", hour=number)
+    assert len(plan(desk).stories) == min(len(SUBJECTS), 12) > planner.FILL
+
+
 def test_min_posts_is_the_floor_when_places_are_short(desk: Desk) -> None:
     for number, (lead, detail) in enumerate(SUBJECTS, 1):
-        desk.post(f"{lead}. {detail} Cost: 4 million.", story=number, source="wire0", hour=number)
+        desk.post(f"{lead}. {detail} Cost: 4 million.", story=number, source=f"wire{number % 3}", hour=number)
     assert plan(desk, min_posts=2, max_stories=12).stories == ()
     assert len(plan(desk, min_posts=2, max_stories=14).stories) == planner.FILL
 
@@ -188,3 +194,20 @@ def test_the_check_that_failed_is_told_in_words(desk: Desk) -> None:
         facts, Settings(), first, Check("distinct", 2.0, 1.0, passed=False), gathered(first, desk)
     )
     assert again.reasons[-1].endswith("'distinct' failed: asked 2, found 1")
+
+
+def test_one_happening_told_in_two_languages_has_one_place(desk: Desk) -> None:
+    en = "Luhva beat Avanhard 4-3 on penalties in Trostyn. Keeper Denys Rakochii saved two for Luhva."
+    ru = "Вчера «Лугва» прошла «Авангард» по пенальти 4:3 в Тростыне. Вратарь Денис Ракочий отбил два."
+    desk.post(en, story=1, source="wire0", hour=9)
+    for source in ("wire1", "wire2"):
+        desk.post(ru, story=2, source=source, hour=8)
+    desk.happening(3, *SUBJECTS[0])
+    made = plan(desk)
+    assert sorted(item.story for item in made.stories) == [2, 3]
+    assert any(reason.startswith("2 stories tell 1 happenings") for reason in made.reasons)
+    shelf = gathered(made, desk)
+    assert shelf.twins == {1: 2}
+    assert shelf.by_story[2].lang == "ru"
+    checks = {step.check.name: step.check.passed for step in planner.judge(made, surveyed(desk), shelf).steps}
+    assert checks["distinct"]
