@@ -6,6 +6,7 @@ leaves nothing behind and blocks nobody.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
 import psycopg
 from sqlalchemy import URL
@@ -35,6 +36,7 @@ START_S: Final = 60.0
 STOP_S: Final = 20.0
 FREE_BYTES: Final = 200 * 1024**2
 POLL_S: Final = 0.03
+INITDB_TROUBLE: Final = re.compile(r"^.*(?:FATAL|PANIC|ERROR|error|could not|child process).*$", re.MULTILINE)
 POSTGRES_OPTIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "listen_addresses": "",
@@ -83,10 +85,16 @@ class Postgres:
         os.close(self._use)
         self._use = None
         deadline = time.monotonic() + timeout_s
-        while not lock.is_free(self._lock("run")) and not self._others_use():
+        while (held := lock.try_exclusive(self._lock("run"))) is None:
+            if self._others_use():
+                return
             if time.monotonic() > deadline:
                 raise Unavailable(f"PostgreSQL in {self.directory} does not stop", remedy=f"see {self.log}")
             time.sleep(POLL_S)
+        if self._socket_folder() != self.directory:
+            with suppress(OSError):
+                self._socket_folder().rmdir()
+        os.close(held)
 
     def remove(self) -> None:
         """Delete the data, unless somebody uses it."""
@@ -166,7 +174,7 @@ class Postgres:
         owner = account.server_account()
         with disk.named(self.directory), disk.log_file(self.log) as log:
             if not (self.directory / "PG_VERSION").exists():
-                self._create(owner)
+                self._create(owner, log)
             self._check_version()
             # Nothing of this directory lives, or the lock were held: a pid in it is a stranger's by now.
             (self.directory / "postmaster.pid").unlink(missing_ok=True)
@@ -191,7 +199,7 @@ class Postgres:
                 cwd=Path("/"),
             ).wait()
 
-    def _create(self, owner: account.Account | None) -> None:
+    def _create(self, owner: account.Account | None, log: BinaryIO) -> None:
         """Make the data beside its place and move it there, so that a half-made one is never used."""
         disk.check_free(self.directory.parent, FREE_BYTES)
         fresh = self.directory.with_name(f"{self.directory.name}.new")
@@ -210,16 +218,18 @@ class Postgres:
                 "--no-instructions",
                 *(["--no-sync"] if self._options.get("fsync") == "off" else []),
             ],
-            check=False, capture_output=True, text=True, cwd="/", stdin=subprocess.DEVNULL,
+            check=False, stdout=log, stderr=subprocess.PIPE, text=True, cwd="/", stdin=subprocess.DEVNULL,
             user=owner.uid if owner else None, group=owner.gid if owner else None,
             extra_groups=[] if owner else None,
         )  # fmt: skip
         if made.returncode != 0:
             shutil.rmtree(fresh, ignore_errors=True)
-            last = made.stderr.strip().splitlines()[-1:] or [f"initdb ended with {made.returncode}"]
+            log.write(made.stderr.encode())
+            # What went wrong, not the cleaning up after it, which is said last.
+            said = next(iter(INITDB_TROUBLE.findall(made.stderr)), f"initdb ended with {made.returncode}")
             raise Unavailable(
-                f"cannot create PostgreSQL's data in {self.directory}: {last[0]}",
-                remedy="see that the disk has room and the folder can be written",
+                f"cannot create PostgreSQL's data in {self.directory}: {said}",
+                remedy=f"see that the disk has room and the folder can be written; more in {self.log}",
             )
         fresh.rename(self.directory)
 

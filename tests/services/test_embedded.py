@@ -148,6 +148,8 @@ def test_any_folder_will_do(cluster, tmp_path, name):
             os.chown(path, owner.st_uid, owner.st_gid)
     with postgres(tmp_path / name) as server:
         assert ask(server, "SELECT 42") == 42
+        short = server._socket_folder()
+    assert short == server.directory or not short.exists()
 
 
 def test_a_short_socket_folder_of_somebody_else_is_refused(tmp_path):
