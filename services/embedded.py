@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -91,9 +92,7 @@ class Postgres:
             if time.monotonic() > deadline:
                 raise Unavailable(f"PostgreSQL in {self.directory} does not stop", remedy=f"see {self.log}")
             time.sleep(POLL_S)
-        if self._socket_folder() != self.directory:
-            with suppress(OSError):
-                self._socket_folder().rmdir()
+        self._remove_socket_folder()
         os.close(held)
 
     def remove(self) -> None:
@@ -267,14 +266,18 @@ class Postgres:
         folder = self._socket_folder()
         if folder == self.directory:
             return folder
-        uid = owner.uid if owner else os.geteuid()
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-            os.chown(folder, uid, -1)
-        found = folder.lstat()
-        if found.st_uid != uid or folder.is_symlink() or found.st_mode & 0o077:
+            os.chown(folder, owner.uid if owner else os.geteuid(), -1)
+        if not _is_private(folder, owner):
             raise Unavailable(f"{folder} belongs to somebody else", remedy=f"remove {folder}")
         return folder
+
+    def _remove_socket_folder(self) -> None:
+        folder = self._socket_folder()
+        if folder != self.directory and folder.exists() and _is_private(folder, account.server_account()):
+            with suppress(OSError):
+                folder.rmdir()
 
     def _others_use(self) -> bool:
         """Return whether the server has users; its guard, about to stop it, is none."""
@@ -287,6 +290,16 @@ class Postgres:
         return Unavailable(
             f"PostgreSQL in {self.directory} {what}: {disk.last_line(self.log)}", remedy=f"see {self.log}"
         )
+
+
+def _is_private(folder: Path, owner: account.Account | None) -> bool:
+    """Return whether a folder, in a place where anybody may make one, is the server's and closed to others."""
+    found = folder.lstat()
+    return (
+        stat.S_ISDIR(found.st_mode)
+        and found.st_uid == (owner.uid if owner else os.geteuid())
+        and not found.st_mode & 0o077
+    )
 
 
 @contextmanager
