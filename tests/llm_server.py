@@ -10,6 +10,7 @@ are built with its models. What it does is a queue of behaviours; when the queue
 import json
 import select
 import socketserver
+import ssl
 import struct
 import threading
 import time
@@ -222,7 +223,7 @@ class LlmServer:
     With ``gigachat=True`` it hands out tokens at /oauth and accepts only those in ``tokens``.
     """
 
-    def __init__(self, answer=None, *, gigachat=False, token_ms=30 * 60_000):
+    def __init__(self, answer=None, *, gigachat=False, token_ms=30 * 60_000, tls=None):
         self.answer = answer or say("ok")
         self.queue, self.lock = deque(), threading.Lock()
         self.seen, self.problems, self.logins = [], [], []
@@ -234,10 +235,16 @@ class LlmServer:
         self._server.daemon_threads = True
         self._server.request_queue_size = 64
         self._server.owner = self
+        self._scheme = "http"
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self._scheme = "https"
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}/v1"
 
     @property
     def auth_url(self):

@@ -16,7 +16,7 @@ from domains.llm import Reply, Request
 from domains.ports import Clock
 from services.llm import protocol
 from services.llm.profile import Endpoint
-from services.llm.wire import Wire
+from services.llm.wire import Wire, tls
 
 
 class CompatibleModel:
@@ -87,9 +87,7 @@ class CompatibleModel:
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
-            self._tls = ssl.create_default_context()
-            if self._endpoint.ca_file:
-                self._tls.load_verify_locations(self._endpoint.ca_file)
+            self._tls = tls(self._endpoint.ca_file, self._endpoint.url)
         return self._tls
 
     def _error(self, error: Exception, wire: Wire) -> ModelError:

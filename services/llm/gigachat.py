@@ -4,6 +4,7 @@ The package would repeat a request by itself when a token has expired; an attemp
 is fetched by one client and the request is sent by another that knows no credentials.
 """
 
+import ssl
 import threading
 from typing import Any
 
@@ -15,7 +16,7 @@ from domains.llm import Reply, Request
 from domains.ports import Clock
 from services.llm import protocol
 from services.llm.profile import Endpoint
-from services.llm.wire import Wire
+from services.llm.wire import Wire, tls
 
 try:
     from gigachat import GigaChatSyncClient
@@ -34,6 +35,7 @@ class GigaChatModel:
         self._endpoint = endpoint
         self._clock = clock
         self._lock = threading.Lock()
+        self._tls: ssl.SSLContext | None = None
         self._token = ""
         self._expires_ms = 0.0
         self._doubted = False
@@ -107,7 +109,7 @@ class GigaChatModel:
             model=end.model,
             timeout=min(end.read_s, within_s),
             verify_ssl_certs=True,
-            ca_bundle_file=end.ca_file,
+            ssl_context=self._context(),
             max_retries=0,
             max_connections=1,
             user="",
@@ -115,6 +117,11 @@ class GigaChatModel:
             credentials=credentials,
             access_token=access_token,
         )
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = tls(self._endpoint.ca_file, self._endpoint.url, self._endpoint.auth_url)
+        return self._tls
 
     def _error(self, error: Exception, wire: Wire) -> ModelError:
         name = self.provider

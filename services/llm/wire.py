@@ -6,6 +6,7 @@ thread too. What is read is counted, so a reply cannot fill the memory, and kept
 """
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -34,6 +35,19 @@ HEADERS: Final = frozenset(
     }
 )
 AGENT: Final = "Svodka"
+
+
+def tls(ca_file: str | None, *urls: str) -> ssl.SSLContext:
+    """Return a context that trusts the system's authorities and those in ``ca_file``.
+
+    When no url needs it, none are read (it takes 20 ms): such a context trusts nobody.
+    """
+    if not any(url.startswith("https:") for url in urls):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = ssl.create_default_context()
+    if ca_file:
+        context.load_verify_locations(ca_file)
+    return context
 
 
 class Wire:

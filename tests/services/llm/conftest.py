@@ -1,6 +1,8 @@
 """What the tests of models share: a server, endpoints on it, a clock that sleeping moves."""
 
 import random
+import shutil
+import subprocess
 
 import pytest
 from pydantic import SecretStr
@@ -80,3 +82,29 @@ def ladder(server, clock, time):
         return LadderGateway(steps, tools, payer, record)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A self-signed certificate of 127.0.0.1 and its key, as files."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl to make a certificate with")
+    folder = tmp_path_factory.mktemp("tls")
+    files = (str(folder / "cert.pem"), str(folder / "key.pem"))
+    order = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    subprocess.run(
+        [
+            openssl,
+            *order.split(),
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-out",
+            files[0],
+            "-keyout",
+            files[1],
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return files

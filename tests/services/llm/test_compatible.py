@@ -117,6 +117,16 @@ def test_a_refused_connection_is_unreachable(clock):
     assert not error.trait.may_cost
 
 
+def test_only_a_certificate_that_is_trusted_is_talked_to(clock, certificate):
+    with LlmServer(tls=certificate) as secure:
+        secure.next(say("in secret"), drip)
+        assert fault(CompatibleModel(endpoint(secure), clock)).kind == "unreachable"
+        assert secure.seen == []
+        trusting = CompatibleModel(endpoint(secure, ca_file=certificate[0]), clock)
+        assert trusting.complete(ask(), 5.0).text == "in secret"
+        assert fault(trusting, 0.4).kind == "timeout"
+
+
 def test_a_host_without_a_name_is_unreachable(server, clock):
     nowhere = endpoint(server).__class__(
         endpoint(server).profile, "m", endpoint(server).key, base_url="http://nowhere.invalid/v1"

@@ -121,6 +121,15 @@ def test_an_address_that_refuses_is_unreachable(clock):
     assert fault(GigaChatModel(there, clock)).kind == "unreachable"
 
 
+def test_an_authority_of_its_own_may_be_added(clock, certificate):
+    with LlmServer(gigachat=True, tls=certificate) as secure:
+        there = {"base_url": secure.url, "auth_url": secure.auth_url}
+        stranger = Endpoint(profile("gigachat"), "GigaChat-2", SecretStr(GOOD), **there)
+        assert fault(GigaChatModel(stranger, clock)).kind == "unreachable"
+        known = Endpoint(profile("gigachat"), "GigaChat-2", SecretStr(GOOD), ca_file=certificate[0], **there)
+        assert GigaChatModel(known, clock).complete(ask(), 5.0).text == "ok"
+
+
 def test_missing_usage_is_the_worst_case(giga, model):
     giga.next(say("x", usage=None))
     assert model().complete(ask(), 5.0).usage.estimated
