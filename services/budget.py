@@ -6,7 +6,7 @@ for. Locks are always taken in one order: the reservation first, then its budget
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import delete, or_, select, tuple_, update
@@ -291,11 +291,6 @@ class Budget:
             for scope in scopes
         ]
         session.execute(insert(BudgetRow).on_conflict_do_nothing(), rows)
-
-
-def day_start(day: date) -> datetime:
-    """Return the moment that a budget's day begins: midnight UTC."""
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _locked(session: Session, scopes: Sequence[Scope]) -> Sequence[BudgetRow]:
