@@ -1,7 +1,9 @@
 """The ledger: what became of each post of the window, exactly once, with the reason in words."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+from domains import limits
 from domains.digest import REASONS, DigestStory, Draft, DraftStory, Drop, Plan, Reason
 from domains.post import Post
 from domains.survey import StorySurvey, Survey
@@ -43,7 +45,13 @@ def drops(plan: Plan, twins: dict[int, int], shipped: Draft, survey: Survey) -> 
             planned=story not in plan.left_out,
         )
 
-    return tuple(fate(post) for post in survey.posts.values() if post.id not in shown)
+    return tuple(_named(fate(post), post) for post in survey.posts.values() if post.id not in shown)
+
+
+def _named(drop: Drop, post: Post) -> Drop:
+    line = post.text.partition("\n")[0]
+    lead = line if len(line) <= limits.LEAD_CHARS else line[: limits.LEAD_CHARS].rpartition(" ")[0] + "…"
+    return replace(drop, ref=post.ref, lead=lead)
 
 
 def story_rows(draft: Draft, survey: Survey, repeats: dict[int, int]) -> tuple[DigestStory, ...]:

@@ -191,12 +191,17 @@ class DigestStory:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A post of the window that is not shown, and why. ``of`` is the post or story that stands for it."""
+    """A post of the window that is not shown, and why. ``of`` is the post or story that stands for it.
+
+    ``ref`` and ``lead`` let a reader know which post it is: its public name and how its text begins.
+    """
 
     post: int
     reason: Reason
     of: int | None = None
     detail: str = ""
+    ref: str = ""
+    lead: str = ""
 
 
 @dataclass(frozen=True, slots=True)

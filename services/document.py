@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from domains.digest import Digest, Drop, Reason, Rung, Sentence
 from domains.errors import Refused
 from domains.post import Post, Span
-from services.page import Item, Line, Page
+from services.page import Item, Line, Page, clean
 
 SCHEMA: Final = Path(__file__).parent / "schemas" / "digest.schema.json"
 
@@ -93,6 +93,8 @@ class DropDocument:
     reason: Reason
     of: int | None
     detail: str
+    ref: str
+    lead: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +241,9 @@ def _posts(digest: Digest, page: Page) -> tuple[PostDocument, ...]:
 
 
 def _drop(drop: Drop) -> DropDocument:
-    return DropDocument(drop.post, drop.reason, drop.of, _utf8(drop.detail))
+    return DropDocument(
+        drop.post, drop.reason, drop.of, _utf8(drop.detail), _utf8(drop.ref), _utf8(clean(drop.lead))
+    )
 
 
 def _utf8(text: str) -> str:

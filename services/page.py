@@ -307,21 +307,21 @@ def _left_out(digest: Digest, desk: _Desk, sections: Sequence[Section]) -> tuple
     phrases = desk.phrases
     counts = Counter(drop.reason for drop in digest.drops)
     told = {item.story.story: item for section in sections for item in section.items}
-    posts = {post.id: post for post in digest.posts}
+    names = {drop.post: clean(drop.ref) for drop in digest.drops if drop.ref}
     return tuple(
         LeftOut(
             reason=reason,
             title=phrases.reasons[reason],
             n=counts[reason],
             count=phrase.number(phrases, counts[reason]),
-            rows=_rows([drop for drop in digest.drops if drop.reason == reason], desk, told, posts),
+            rows=_rows([drop for drop in digest.drops if drop.reason == reason], desk, told, names),
         )
         for reason in sorted(counts, key=lambda reason: (-counts[reason], reason))
     )
 
 
 def _rows(
-    drops: Iterable[Drop], desk: _Desk, told: dict[int, Item], posts: dict[int, Post]
+    drops: Iterable[Drop], desk: _Desk, told: dict[int, Item], names: dict[int, str]
 ) -> tuple[Left, ...]:
     groups: dict[tuple[int | None, str], list[Drop]] = {}
     for drop in drops:
@@ -329,12 +329,12 @@ def _rows(
     rows = []
     for (of, detail), group in sorted(groups.items(), key=lambda each: (-len(each[1]), each[1][0].post)):
         reason = group[0].reason
-        stands, anchor = _stands_for(reason, of, desk, told)
+        stands, anchor = _stands_for(reason, of, desk, told, names)
         said = "" if detail == REASONS[reason] else clean(detail)
         rows.append(
             Left(
                 count=phrase.plural(desk.phrases, desk.phrases.posts, len(group)),
-                posts=tuple(_named(drop.post, posts.get(drop.post), desk) for drop in group),
+                posts=tuple(_named(drop) for drop in group),
                 because=", ".join(part for part in (stands, said) if part),
                 anchor=anchor,
             )
@@ -342,26 +342,29 @@ def _rows(
     return tuple(rows)
 
 
-def _stands_for(reason: Reason, of: int | None, desk: _Desk, told: dict[int, Item]) -> tuple[str, str]:
+def _stands_for(
+    reason: Reason, of: int | None, desk: _Desk, told: dict[int, Item], names: dict[int, str]
+) -> tuple[str, str]:
     """Return what stands for a dropped post, in words, and its anchor on the page; ``of`` is a post for duplicates."""
     phrases = desk.phrases
     if of is None:
         return "", ""
     if reason == "duplicate":
         note = desk.notes.get(of)
-        named = f"[{note.mark}] {note.source}, {note.time}" if note else phrases.post.format(n=of)
+        named = (
+            f"[{note.mark}] {note.source}, {note.time}"
+            if note
+            else names.get(of) or phrases.post.format(n=of)
+        )
         return phrases.repeats_post.format(post=named), ""
     if of in told:
         return phrases.told_in.format(story=told[of].headline.text), told[of].anchor
     return phrases.story.format(n=of), ""
 
 
-def _named(row: int, post: Post | None, desk: _Desk) -> str:
-    if post is None:
-        return f"#{row}"
-    text = clean(post.text)
-    excerpt = text if len(text) <= EXCERPT_CHARS else text[:EXCERPT_CHARS].rsplit(" ", 1)[0] + "…"
-    return f"{clean(post.ref)}, {desk.moment(post.at)}: {excerpt}"
+def _named(drop: Drop) -> str:
+    ref = clean(drop.ref) or f"#{drop.post}"
+    return f"{ref}: {clean(drop.lead)}" if drop.lead else ref
 
 
 def _provenance(digest: Digest, phrases: Phrases, run: int | str) -> tuple[str, ...]:

@@ -241,7 +241,11 @@ class TestJson:
             ({"rung": "gossip"}, "$.rung"),
             ({"extra": 1}, "$"),
             (
-                {"left_out": [{"post": 1, "reason": "taste", "of": None, "detail": ""}]},
+                {
+                    "left_out": [
+                        {"post": 1, "reason": "taste", "of": None, "detail": "", "ref": "", "lead": ""}
+                    ]
+                },
                 "$.left_out[0].reason",
             ),
             (
