@@ -141,27 +141,39 @@ def _groups(stories: Iterable[StorySurvey], languages: tuple[str, ...]) -> list[
 def _led(group: list[StorySurvey], languages: tuple[str, ...]) -> list[StorySurvey]:
     """Return ``group`` with the story to be told first.
 
-    That is one with news, in the subscriber's first language, told before, most important: in this order. When what
-    was told has no news in the languages it was told in, other languages do not make it news.
+    That is one with news, in the subscriber's first language, told before, not over, of most families, latest: in
+    this order, so that of two phases of a day the outcome is told. When what was told has no news in the languages it was told
+    in, other languages do not make it news.
     """
     told = tuple(sentence for story in group for sentence in story.facts.told)
     spoken = {lang for story in group if story.continuing for lang in _spoken(story)}
     news = {story.id for story in group if _news(story.readable, told)}
     stale = bool(spoken) and not any(story.id in news and spoken & _spoken(story) for story in group)
 
-    def order(story: StorySurvey) -> tuple[bool, int, bool, float, int]:
+    def over(story: StorySurvey) -> bool:
+        """Return whether several publishers began a later piece in its language after its last word."""
+        return any(
+            other.families > 1
+            and other.readable[0].at > story.readable[-1].at
+            and _spoken(other) & _spoken(story)
+            for other in group
+        )
+
+    def order(story: StorySurvey) -> tuple[bool, int, bool, bool, int, datetime, int]:
         wanted = [place for place, lang in enumerate(languages) if lang in _spoken(story)]
         unheard = stale and not story.continuing
         fresh = stale or story.id in news
         return (
-            unheard or not fresh,
-            min(wanted, default=len(languages)),
-            not story.continuing,
-            -story.importance,
-            story.id,
+            fresh and not unheard,
+            -min(wanted, default=len(languages)),
+            story.continuing,
+            not over(story),
+            story.families,
+            story.readable[-1].at,
+            -story.id,
         )
 
-    return sorted(group, key=order)
+    return sorted(group, key=order, reverse=True)
 
 
 def _spoken(story: StorySurvey) -> set[str]:

@@ -86,3 +86,13 @@ def test_a_title_is_marked(desk: Desk) -> None:
     lines = shelf(desk).folders[0].lines
     assert [line.title for line in lines if line.post == 1] == [True, False]
     assert not any(line.title for line in lines if line.post == 2)
+
+
+def test_twins_are_told_in_the_subscribers_first_language(desk: Desk) -> None:
+    en = "Luhva beat Avanhard 4-3 on penalties in Trostyn. Keeper Denys Rakochii saved two for Luhva."
+    ru = "Вчера «Лугва» прошла «Авангард» по пенальти 4:3 в Тростыне. Вратарь Денис Ракочий отбил два."
+    told = desk.post(en, story=1, source="wire0", hour=9)
+    for source in ("wire1", "wire2"):
+        desk.post(ru, story=2, source=source, hour=8)
+    folder = shelf(desk, Settings(languages=("en", "ru"))).folders[0]
+    assert (folder.story, folder.lang, folder.documents) == (1, "en", (told.id,))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -94,3 +95,94 @@ def test_recent_and_many_weigh_more() -> None:
     late = survey(briefing(post(1, hour=20))).stories[0].importance
     two = survey(briefing(post(1, hour=1), post(2, hour=1, source="b"))).stories[0].importance
     assert alone < late < two
+
+
+def happenings(*texts: tuple[str, str], told: dict[int, tuple[str, ...]] | None = None) -> Briefing:
+    """A story of its own for each text."""
+    posts = tuple(
+        post(row, text, lang=lang, source=f"s{row}", hour=8) for row, (text, lang) in enumerate(texts, 1)
+    )
+    stories = tuple(
+        StoryFacts(
+            one.id,
+            f"title {one.id}",
+            DAY.start + timedelta(hours=one.id),
+            DAY.end,
+            (one.id,),
+            (told or {}).get(one.id, ()),
+            DAY.start if one.id in (told or {}) else None,
+        )
+        for one in posts
+    )
+    return Briefing(DAY, "UTC", "s", posts, stories, Settings(), {})
+
+
+CUP = (
+    ("Luhva beat Avanhard 4-3 on penalties. Keeper Denys Rakochii saved two for Luhva.", "en"),
+    (
+        "Вчера «Лугва» прошла «Авангард» по пенальти 4:3. Вратарь Денис Ракочий отбил два, «Лугва» ликует.",
+        "ru",
+    ),
+    ("Council raised the bus fare to 14 hryvnias after 27 deputies voted for it.", "en"),
+)
+
+
+def test_stories_that_tell_one_happening_are_one_and_count_all_voices() -> None:
+    facts = survey(happenings(*CUP))
+    assert facts.twins == {2: 1}
+    joined, other = facts.by_story[1], facts.by_story[3]
+    assert (joined.families, joined.sources, [one.id for one in joined.members]) == (2, 2, [1, 2])
+    assert [one.id for one in joined.readable] == [1, 2]
+    assert [one.id for one in joined.telling] == [1]
+    assert [one.id for one in other.members] == [3]
+    assert joined.importance > survey(happenings(CUP[0])).stories[0].importance
+
+
+def test_what_was_told_of_one_twin_counts_for_all_and_keeps_its_row() -> None:
+    facts = survey(happenings(*CUP, told={2: ("«Лугва» прошла «Авангард» по пенальти 4:3.",)}))
+    assert facts.twins == {1: 2}
+    story = facts.by_story[2]
+    assert story.continuing
+    assert (story.facts.title, story.facts.last_told_at) == ("title 2", DAY.start)
+    assert story.facts.first_at == DAY.start + timedelta(hours=1)
+
+
+def test_a_twin_in_the_first_language_asked_for_is_told() -> None:
+    for languages, expected in ((("en", "ru"), {2: 1}), (("ru", "en"), {1: 2})):
+        asked = replace(happenings(*CUP), settings=Settings(languages=languages))
+        assert survey(asked).twins == expected
+
+
+def test_of_two_phases_in_one_language_the_later_is_told() -> None:
+    search = (
+        "Семилетний Матвей Коваль пропал в Грабовском лесу у Ольшанки, ищут 140 человек, пёс Рудько с ним."
+    )
+    found = "Матвей Коваль нашёлся в Грабовском лесу у Ольшанки: искали 140 человек, грел пёс Рудько."
+    rows = [
+        post(row, text, lang="ru", source=f"s{row}", hour=row)
+        for row, text in enumerate((search, search, search, found, found), 1)
+    ]
+    stories = tuple(
+        StoryFacts(number, "", DAY.start, DAY.end, ids) for number, ids in ((1, (1, 2, 3)), (2, (4, 5)))
+    )
+    facts = survey(Briefing(DAY, "UTC", "s", tuple(rows), stories, Settings(), {}))
+    assert facts.twins == {1: 2}
+    assert facts.stories[0].families == 5
+
+
+def test_a_told_story_without_news_is_not_news_in_another_language() -> None:
+    told = "Luhva beat Avanhard 4-3 on penalties. Keeper Denys Rakochii saved two for Luhva."
+    made = happenings(*CUP, told={1: (told,)})
+    spans = {1: ((0, 37), (38, len(CUP[0][0]))), 2: ((0, 51), (52, len(CUP[1][0])))}
+    posts = tuple(replace(one, sentences=spans.get(one.id, ())) for one in made.posts)
+    facts = survey(replace(made, posts=posts))
+    assert facts.twins == {2: 1}
+    assert not facts.by_story[1].news
+    untold = survey(replace(happenings(*CUP), posts=posts))
+    assert untold.stories[0].news
+
+
+def test_weather_is_no_twin_of_weather() -> None:
+    weather = ("Weather today: +8, rain and 12 metres a second in Solvych", "en")
+    forecast = ("Погода в Сольвиче: +8, дождь и ветер 12 метров в секунду, Solvych", "ru")
+    assert survey(happenings(weather, forecast)).twins == {}
