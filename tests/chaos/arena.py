@@ -5,6 +5,7 @@ import random
 import re
 import shutil
 import signal
+from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import psutil
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from cli.stack import CELERY
 from cli.stack import children as product
@@ -28,6 +30,7 @@ CHANNELS = (("file", ""), ("pigeon", ""))
 # Leases and sweeps as short as settings allow; three processes, so that work goes on while one sleeps.
 SHORT = {"sweep_s": "1", "lease_s": "2", "retry_base_s": "0.5", "worker_processes": "3", "log_level": "info"}
 WAIT_S = 60.0
+TELLING = {"run": "id", "run_step": "run_id", "claim": "run_id", "fate": "run_id", "delivery": "run_id"}
 
 
 class Arena:
@@ -72,7 +75,7 @@ class Arena:
             self.stack.tend()
             try:
                 return predicate()
-            except Unavailable:
+            except (Unavailable, OperationalError):
                 return False
 
         try:
@@ -81,16 +84,22 @@ class Arena:
             raise AssertionError(f"{error}\n{self.explain()}") from None
 
     def explain(self):
+        """Return what is broken and what the worker said of it, without the noise of messages that come and go."""
         log = (self.var / "log" / "worker.log").read_text(encoding="utf-8", errors="replace")
-        return "\n".join([*map(str, self.broken()), *log.splitlines()[-60:]])
+        said = [line for line in log.splitlines() if " info    celery." not in line]
+        try:
+            broken = [str(row) for row in self.broken()]
+        except OperationalError as error:
+            broken = [str(error)]
+        return "\n".join([*broken, *said[-40:]])
 
     # What there is to be done.
 
-    def tenant(self, name, *, sources):
-        """Return a tenant with the last days of the example stream, stored and not yet analysed."""
+    def tenant(self, name, *, sources, live=True):
+        """Return a tenant with the example stream's posts, stored and to be analysed; sweeps look only at live ones."""
         example = demo.stream(datetime.now(UTC))
         with self.database.transaction() as session:
-            tenant_id = subscription.tenant(session, name)
+            tenant_id = subscription.tenant(session, name, live=live)
         for _ in demo.load(self.world, tenant_id, replace(example, sources=example.sources[:sources])):
             pass
         return tenant_id
@@ -110,15 +119,14 @@ class Arena:
         )
         return subscription.subscribe(session, tenant_id, wish, [one for one, _ in channels], paused=paused)
 
-    def runs(self, session, tenant_id, name, *, subscriptions, days):
+    def runs(self, session, tenant_id, name, *, subscriptions, days, **rest):
         """Return new due runs, one list a subscription. Nobody sees them before the session's commit."""
-        rows = []
+        lists = []
         for number in range(subscriptions):
-            row = session.get_one(
-                Subscription, self.subscribe(session, tenant_id, f"{name}-{number}", days=days)
-            )
-            rows.append(subscription.close_due(session, row, row.starts_at + timedelta(days=days)))
-        return rows
+            row_id = self.subscribe(session, tenant_id, f"{name}-{number}", days=days, **rest)
+            row = session.get_one(Subscription, row_id)
+            lists.append(subscription.close_due(session, row, row.starts_at + timedelta(days=days)))
+        return lists
 
     def snare(self, place, *, times=1, strike="KILL"):
         for number in range(times):
@@ -139,12 +147,28 @@ class Arena:
     def done(self, *run_ids):
         """Return whether these runs are done and all their deliveries settled."""
         with self.database.transaction() as session:
-            runs = select(func.count()).where(Run.id.in_(run_ids), Run.state == "done")
-            sent = select(func.count()).where(
-                Delivery.run_id.in_(run_ids), Delivery.state.in_(("done", "unknown"))
+            waiting = select(func.count()).where(Run.id.in_(run_ids), Run.state != "done")
+            # A run's deliveries are written with its end.
+            unsent = select(func.count()).where(
+                Delivery.run_id.in_(run_ids), Delivery.state.not_in(("done", "unknown"))
             )
-            count = len(run_ids)
-            return session.scalar(runs) == count and session.scalar(sent) == count * len(CHANNELS)
+            return not session.scalar(waiting) and not session.scalar(unsent)
+
+    def snapshot(self, run_id):
+        """Return every row that tells of the run, and the bytes of its files."""
+        with self.database.transaction() as session:
+            connection = session.connection()
+            rows = [
+                connection.exec_driver_sql(
+                    f"SELECT to_jsonb(t) FROM {table} AS t WHERE {key} = %s ORDER BY 1", (run_id,)
+                ).all()
+                for table, key in TELLING.items()
+            ]
+        files = {path.name: path.read_bytes() for path in self.files(run_id)}
+        return rows, files
+
+    def files(self, run_id):
+        return sorted((self.var / "digests").rglob(f"*_run-{run_id}-*"))
 
     def steps(self, run_ids):
         with self.database.transaction() as session:
@@ -163,14 +187,21 @@ class Arena:
             self.wait(lambda: not self.broken(), timeout_s=5)
         return self.broken()
 
-    def broken(self):
-        """Return every violation of invariants.sql."""
-        with self.database.transaction() as session:
-            connection = session.connection()
+    def broken(self, *spoil):
+        """Return every violation of invariants.sql, after the statements ``spoil``, of which nothing is kept."""
+        with self.database.engine.connect() as connection:
             connection.exec_driver_sql("CREATE TEMP TABLE sent (key text) ON COMMIT DROP")
             if keys := self.lines("sent.log"):
                 connection.exec_driver_sql("INSERT INTO sent VALUES (%s)", [(key,) for key in keys])
-            return [tuple(row) for row in connection.exec_driver_sql(INVARIANTS)]
+            for statement in spoil:
+                connection.exec_driver_sql(statement)
+            found = [tuple(row) for row in connection.exec_driver_sql(INVARIANTS)]
+            connection.rollback()
+            return found
+
+    def files_of(self, run_ids):
+        """Return how many digests in each form lie in the folder for these runs."""
+        return sorted(Counter(path.suffix for run_id in run_ids for path in self.files(run_id)).items())
 
     def resumed_otherwise(self, run_ids):
         """Return the runs whose digest is not what an unbroken run makes of the same window."""
@@ -188,19 +219,20 @@ class Arena:
         with suppress(psutil.NoSuchProcess):
             rng.choice(children).kill()
 
-    def kill_worker(self, *, whole):
+    def kill_worker(self):
+        """Kill the worker with all its children at once, as a machine without power would."""
         main, _ = self.worker()
-        if whole:
-            os.killpg(main.pid, signal.SIGKILL)
-        else:
-            main.kill()
+        os.killpg(main.pid, signal.SIGKILL)
 
     def kill_beat(self):
         psutil.Process(self.running.process("beat").pid).kill()
 
     def empty_valkey(self):
         """Kill the broker and delete all it kept; the supervisor starts it again at the same port."""
-        (server,) = psutil.Process(self.running.process("valkey").pid).children()
+        guard_or_server = psutil.Process(self.running.process("valkey").pid)
+        server = next(
+            one for one in (guard_or_server, *guard_or_server.children()) if "valkey-server" in one.name()
+        )
         server.kill()
         psutil.wait_procs([server], timeout=10)
         for path in (self.var / "valkey").iterdir():
