@@ -140,6 +140,9 @@ def _dying_with(guard: int, signal_: int) -> Callable[[], None]:
             prctl(PR_SET_PDEATHSIG, signal_)
         if os.getppid() != guard:
             os._exit(1)
+        # A shell lets what it starts in the background ignore Ctrl-C; our signals are meant for the child alone.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     return prepare

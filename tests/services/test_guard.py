@@ -142,6 +142,15 @@ def test_output_goes_to_the_log_and_signals_are_heard_by_the_child(log, tmp_path
     assert (tmp_path / "guard.log").read_text() == "set()\n"
 
 
+def test_a_child_hears_ctrl_c_though_we_were_told_to_ignore_it(log):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        ward = Ward(Orders(["sleep", "100"], stop_signal=signal.SIGINT), log)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ward.stop() == 128 + signal.SIGINT
+
+
 def test_a_working_directory_with_modules_named_like_pythons_changes_nothing(log, tmp_path):
     (tmp_path / "json.py").write_text("raise SystemExit(9)")
     ward = Ward(Orders(["pwd"]), log, cwd=tmp_path)

@@ -48,7 +48,9 @@ while True:
     time.sleep(100)
 """
 SUPERVISOR = """
-import sys
+import signal, sys
+# Tests that a shell runs in the background inherit from it to ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from services import settings
 from services.clock import SystemClock
