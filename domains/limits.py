@@ -44,3 +44,15 @@ FETCH_LEASE_S: Final = 120.0
 INDEX_LEASE_S: Final = 120.0
 DELIVERY_LEASE_S: Final = 60.0
 MODEL_REPLY_BYTES: Final = 1024 * 1024
+
+MEMORY: Final = timedelta(days=90)
+MEMORY_EVENTS: Final = 1_000
+MEMORY_PAYLOAD_BYTES: Final = 4 * 1024
+PERSONA_SUMMARY_TOKENS: Final = 200
+# Ratings and openings halve in weight in this time and are gone after six such times.
+PERSONA_HALF_LIFE: Final = timedelta(days=30)
+PERSONA_HORIZON: Final = timedelta(days=180)
+# Of so many newest ratings and openings a persona is made.
+PERSONA_SIGNALS: Final = 2_000
+# The stories told by most publishers: nobody's interests hide them.
+FLOOR_STORIES: Final = 3
