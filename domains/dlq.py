@@ -54,14 +54,17 @@ def backoff_s(attempt: int, *, base_s: float, luck: float) -> float:
     return min(delay_s * (1 + JITTER * (2 * luck - 1)), limits.DLQ_CAP_S)
 
 
-def judge(kind: Kind, attempt: int, now: datetime, *, base_s: float, luck: float) -> Verdict:
+def judge(
+    kind: Kind, attempt: int, now: datetime, *, base_s: float, luck: float, retry_after_s: float | None = None
+) -> Verdict:
     """Return what to do after the ``attempt``-th failure of this kind.
 
-    Poison and refusals are not tried again by themselves; bugs are, since a deploy may heal them.
+    Nobody is asked again before ``retry_after_s`` have passed, if they said so. Poison and refusals are not tried again by themselves; bugs are, since a deploy may heal them.
     """
     if kind in {"permanent", "poison"} or attempt >= limits.DLQ_ATTEMPTS:
         return Verdict("permanent", None)
-    return Verdict("scheduled", now + timedelta(seconds=backoff_s(attempt, base_s=base_s, luck=luck)))
+    wait_s = max(backoff_s(attempt, base_s=base_s, luck=luck), retry_after_s or 0.0)
+    return Verdict("scheduled", now + timedelta(seconds=wait_s))
 
 
 def fingerprint(error_type: str, place: str, message: str) -> str:

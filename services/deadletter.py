@@ -54,7 +54,8 @@ def record(
     message = log.mask(str(error))[:MESSAGE_CHARS]
     letter = session.scalar(_open(job.name, lease.id).with_for_update())
     attempt = letter.attempt + 1 if letter else 1
-    verdict = dlq.judge(kind, attempt, now, base_s=base_s, luck=rng.random())
+    asked_s: float | None = getattr(error, "retry_after_s", None)
+    verdict = dlq.judge(kind, attempt, now, base_s=base_s, luck=rng.random(), retry_after_s=asked_s)
     if letter is None:
         letter = DeadLetter(tenant_id=tenant_id, task=job.name, row_id=lease.id, created_at=now, history=[])
         session.add(letter)

@@ -6,6 +6,7 @@ holds the value of a secret. README shows `table()`, and a test keeps the two eq
 
 import os
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -64,6 +65,54 @@ class Settings(BaseSettings):
     ] = "Svodka/0.1 (+https://example.org/svodka-bot)"
     allow_private_addresses: Annotated[
         bool, Field(description="Allow feeds on private, loopback and link-local addresses")
+    ] = False
+
+    model_provider: Annotated[
+        str,
+        Field(
+            description="Provider of the model that writes: openai, mistral, openrouter, deepseek, dashscope, xai, "
+            "vllm, ollama or gigachat; empty: no model, digests are extracted"
+        ),
+    ] = ""
+    model_name: Annotated[str, Field(description="The model's name as its provider knows it")] = ""
+    model_key: Annotated[SecretStr | None, Field(description="The provider's key")] = None
+    model_base_url: Annotated[str, Field(description="Another address of an OpenAI-compatible server")] = ""
+    cheaper_model_provider: Annotated[
+        str, Field(description="Provider of the model that is asked when the first one fails; empty: none")
+    ] = ""
+    cheaper_model_name: Annotated[str, Field(description="The cheaper model's name")] = ""
+    cheaper_model_key: Annotated[SecretStr | None, Field(description="The cheaper provider's key")] = None
+    cheaper_model_base_url: Annotated[str, Field(description="Another address of the cheaper model")] = ""
+    model_attempt_s: Annotated[
+        float, Field(description="Longest time one attempt may take", ge=1, le=600)
+    ] = 40.0
+    model_prices: Annotated[
+        Path | None, Field(description="Prices of your own: a file like services/llm/prices.toml")
+    ] = None
+    model_cache_s: Annotated[
+        float, Field(description="How long an answer is kept and given again", ge=0, le=2_592_000)
+    ] = 86_400.0
+    budget_currency: Annotated[
+        str, Field(description="Currency that budgets are kept in", pattern="^[A-Z]{3}$")
+    ] = "USD"
+    budget_run_calls: Annotated[int | None, Field(description="Most model calls of one run", ge=0)] = 12
+    budget_run_tokens: Annotated[
+        int | None, Field(description="Most tokens of one run, worst case", ge=0)
+    ] = 400_000
+    budget_run_money: Annotated[Decimal | None, Field(description="Most money of one run", ge=0)] = None
+    budget_day_calls: Annotated[int | None, Field(description="Most model calls of a tenant a day", ge=0)] = (
+        None
+    )
+    budget_day_tokens: Annotated[int | None, Field(description="Most tokens of a tenant a day", ge=0)] = None
+    budget_day_money: Annotated[Decimal | None, Field(description="Most money of a tenant a day", ge=0)] = (
+        Decimal(1)
+    )
+    budget_provider_day_money: Annotated[
+        Decimal | None,
+        Field(description="Most money spent at one provider a day, all tenants together", ge=0),
+    ] = None
+    budget_allow_unknown_price: Annotated[
+        bool, Field(description="Ask models whose price nobody knows, as if they were free")
     ] = False
 
     @field_validator("log_level")

@@ -13,6 +13,7 @@ from services.fetch import Fetcher
 from services.index import Indexer
 from services.intake import Intake
 from services.language import OfflineLanguage
+from services.llm.factory import Gateways
 from services.render import Renderer
 from services.settings import Settings
 
@@ -30,6 +31,7 @@ class World:
     indexer: Indexer
     renderer: Renderer
     channels: Mapping[str, Channel]
+    gateways: Gateways
 
     def channel(self, name: str) -> Channel:
         """Return a channel. Raises Refused when this installation has none of that name."""
@@ -68,4 +70,5 @@ def build(settings: Settings, clock: Clock, rng: random.Random) -> World:
         indexer=Indexer(database, clock, language, settings.lease_s),
         renderer=Renderer(),
         channels=channels(settings.digests, sys.stdout),
+        gateways=Gateways(settings, database, clock, rng),
     )

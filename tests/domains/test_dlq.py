@@ -64,3 +64,10 @@ def test_equal_failures_share_a_fingerprint_whatever_their_numbers_and_names():
 def test_attempts_count_from_one():
     with pytest.raises(ValueError, match="from 1"):
         dlq.backoff_s(0, base_s=60, luck=0.5)
+
+
+@given(st.integers(1, 2), LUCK, st.floats(0, 86_400))
+def test_nobody_is_asked_again_before_they_said(attempt, luck, retry_after_s):
+    verdict = dlq.judge("transient", attempt, NOW, base_s=60, luck=luck, retry_after_s=retry_after_s)
+    assert verdict.next_at >= NOW + timedelta(seconds=retry_after_s)
+    assert verdict.next_at >= dlq.judge("transient", attempt, NOW, base_s=60, luck=luck).next_at
