@@ -1,5 +1,6 @@
 """A stack to be broken: real servers, a real worker with snares, beat, one tenant with news, and what must hold after."""
 
+import hashlib
 import os
 import random
 import re
@@ -21,7 +22,7 @@ from domains.errors import Unavailable
 from domains.window import Schedule
 from services import guard, post, settings, stack, subscription, wiring
 from services.clock import SystemClock
-from services.schema import Delivery, Run, RunStep, Subscription
+from services.schema import Claim, Delivery, Run, RunStep, Subscription
 from tasks import demo, replay
 from tests.servers import wait_until
 
@@ -154,18 +155,19 @@ class Arena:
             )
             return not session.scalar(waiting) and not session.scalar(unsent)
 
-    def snapshot(self, run_id):
-        """Return every row that tells of the run, and the bytes of its files."""
+    def snapshot(self, run_ids):
+        """Return every cell that tells of the runs, and the hashes of their files, as a set that shows what changed."""
+        cells = "SELECT id, cell FROM (SELECT {key}, to_jsonb(t) FROM {table} AS t) AS row (id, value), "
+        cells += "jsonb_each_text(value) AS cell WHERE id = ANY(%s)"
         with self.database.transaction() as session:
             connection = session.connection()
-            rows = [
-                connection.exec_driver_sql(
-                    f"SELECT to_jsonb(t) FROM {table} AS t WHERE {key} = %s ORDER BY 1", (run_id,)
-                ).all()
+            found = {
+                (table, *row)
                 for table, key in TELLING.items()
-            ]
-        files = {path.name: path.read_bytes() for path in self.files(run_id)}
-        return rows, files
+                for row in connection.exec_driver_sql(cells.format(table=table, key=key), (list(run_ids),))
+            }
+        files = {path for run_id in run_ids for path in self.files(run_id)}
+        return found | {(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files}
 
     def files(self, run_id):
         return sorted((self.var / "digests").rglob(f"*_run-{run_id}-*"))
@@ -198,6 +200,17 @@ class Arena:
             found = [tuple(row) for row in connection.exec_driver_sql(INVARIANTS)]
             connection.rollback()
             return found
+
+    def told_twice(self, run_ids):
+        """Return the sentences that more than one of these runs of one subscription tells from the same post."""
+        query = (
+            select(Claim.sentence)
+            .where(Claim.run_id.in_(run_ids))
+            .group_by(Claim.post_id, Claim.start, Claim.sentence)
+            .having(func.count(func.distinct(Claim.run_id)) > 1)
+        )
+        with self.database.transaction() as session:
+            return list(session.scalars(query))
 
     def files_of(self, run_ids):
         """Return how many digests in each form lie in the folder for these runs."""

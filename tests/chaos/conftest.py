@@ -17,7 +17,7 @@ def arena(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def news(arena):
-    """A tenant with a few publishers' posts of nine days, analysed by the worker."""
-    tenant_id = arena.tenant("news", sources=3)
+    """A tenant with two publishers' posts of nine days, analysed by the worker."""
+    tenant_id = arena.tenant("news", sources=2)
     arena.wait(lambda: arena.analysed(tenant_id))
     return tenant_id
