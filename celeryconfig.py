@@ -79,6 +79,7 @@ task_routes = {
     "digest.due": {"queue": "control"},
     "delivery.due": {"queue": "control"},
     "dlq.sweep": {"queue": "control"},
+    "budget.expire": {"queue": "control"},
     "dlq.replay": {"queue": "control"},
     "dlq.discard": {"queue": "control"},
 }
@@ -86,7 +87,7 @@ task_routes = {
 # A sweep that nobody could run in time is worthless: the next one sees the same rows.
 beat_schedule = {
     name: {"task": name, "schedule": _set.sweep_s, "options": {"expires": _set.sweep_s}}
-    for name in ("source.due", "index.due", "digest.due", "delivery.due", "dlq.sweep")
+    for name in ("source.due", "index.due", "digest.due", "delivery.due", "dlq.sweep", "budget.expire")
 }
 # Beat keeps no state worth a file: a missed tick is made good by the next.
 beat_scheduler = "celery.beat:Scheduler"

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import click
 
-from cli import backtest, digest, frame, letter, source, stack
+from cli import backtest, budget, digest, frame, letter, source, stack
 from domains.errors import SvodkaError
 
 
@@ -21,7 +21,7 @@ def command() -> None:
 
 for _one in (
     stack.demo, stack.up, stack.doctor, stack.migrate, source.source, digest.subscribe, digest.subscriptions,
-    digest.digest, digest.replay, digest.why, letter.dlq, backtest.backtest,
+    digest.digest, digest.replay, digest.why, letter.dlq, backtest.backtest, budget.budget,
 ):  # fmt: skip
     command.add_command(_one)
 

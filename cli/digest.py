@@ -232,7 +232,9 @@ def show_run(world: World, run_id: int) -> None:
         print(world.renderer.parcel(made, key=f"run-{run_id}", run=run_id).json.decode())
         return
     console = frame.out()
-    print(world.renderer.terminal(made, width=min(console.width, 100), colour=console.is_terminal, run=run_id))
+    print(
+        world.renderer.terminal(made, width=min(console.width, 100), colour=console.is_terminal, run=run_id)
+    )
     for one in sent:
         console.print(
             f"{one['channel']}: {one['state']}" + "".join(f"\n  {where}" for where in one["where"]),

@@ -139,6 +139,12 @@ def dlq_sweep() -> int:
     )
 
 
+@app.task(name="budget.expire")
+def budget_expire() -> int:
+    """Give back what workers that died had reserved, and return how many reservations that were."""
+    return process.world.gateways.budget.expire()
+
+
 @app.task(name="dlq.replay")
 def dlq_replay(letter_id: int) -> None:
     """Replay one dead letter at once; the operator's button."""
