@@ -251,7 +251,8 @@ def _plain(value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int | float):
-        return value if abs(value) < 1e15 and value == value else str(value)  # noqa: PLR0124  NaN is not itself
+        # Postgres writes numbers out in full, and takes no NaN: what would be long, or is none, is kept as text.
+        return value if value == 0 or 1e-6 <= abs(value) < 1e15 else str(value)
     if isinstance(value, Mapping) and depth:
         pairs = list(value.items())[:_ITEMS]
         return {_text(str(key))[:_NAME_CHARS]: _plain(inner, depth - 1) for key, inner in pairs}
