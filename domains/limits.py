@@ -54,5 +54,6 @@ PERSONA_HALF_LIFE: Final = timedelta(days=30)
 PERSONA_HORIZON: Final = timedelta(days=180)
 # Of so many newest ratings and openings a persona is made.
 PERSONA_SIGNALS: Final = 2_000
-# The stories told by most publishers: nobody's interests hide them.
+# The stories told by most publishers, of so many at least: nobody's interests hide them.
 FLOOR_STORIES: Final = 3
+FLOOR_FAMILIES: Final = 3

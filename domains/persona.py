@@ -179,8 +179,12 @@ def reweigh(
 
 
 def _floor(stories: Sequence[Candidate], sight: int) -> frozenset[int]:
-    """Return the stories that everybody should know: news that most publishers tell, of several at least."""
-    fit = [one for one in stories if one.families > 1 and one.telling and one.news and not one.routine]
+    """Return the stories that everybody should know: the news that most publishers tell."""
+    fit = [
+        one
+        for one in stories
+        if one.families >= limits.FLOOR_FAMILIES and one.telling and one.news and not one.routine
+    ]
     fit.sort(key=lambda one: (-one.families, -one.importance, one.id))
     return frozenset(one.id for one in fit[: min(limits.FLOOR_STORIES, sight)])
 
