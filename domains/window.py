@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Literal
+from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -16,6 +16,7 @@ from cronsim import CronSim, CronSimError
 from domains.errors import UsageError
 
 CatchUp = Literal["one", "each"]
+AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -82,10 +83,11 @@ def closed_windows(
 ) -> list[Window]:
     """Return the windows that have closed since ``covered_until``, ascending and without a gap.
 
-    With ``catch_up="one"`` missed windows are joined into one that covers them all.
+    With ``catch_up="one"`` missed windows are joined into one that covers them all. At most `AT_ONCE` closing times
+    are looked at: a subscription that begins years ago is caught up call by call.
     """
     ends: list[datetime] = []
-    for end in schedule.ends(covered_until):
+    for end in islice(schedule.ends(covered_until), AT_ONCE):
         if end > now:
             break
         ends.append(end)

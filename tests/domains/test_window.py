@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.errors import UsageError
-from domains.window import Schedule, Window, closed_windows, next_ends
+from domains.window import AT_ONCE, Schedule, Window, closed_windows, next_ends
 
 MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 ZONES = st.sampled_from(["UTC", "Europe/Kyiv", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"])
@@ -86,3 +86,15 @@ def test_naive_and_empty_windows_are_refused():
         Window(at.replace(tzinfo=None), at)
     with pytest.raises(ValueError, match="after it starts"):
         Window(at, at)
+
+
+@pytest.mark.parametrize("catch_up", ["each", "one"])
+def test_a_subscription_that_begins_years_ago_is_caught_up_bit_by_bit(catch_up):
+    schedule = Schedule(period=timedelta(minutes=1), anchor=datetime(2020, 1, 1, tzinfo=UTC))
+    start, now = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 3, tzinfo=UTC)
+    covered, passes = start, 0
+    while windows := closed_windows(schedule, covered, now, catch_up):
+        assert len(windows) <= AT_ONCE
+        assert windows[0].start == covered
+        covered, passes = windows[-1].end, passes + 1
+    assert (covered, passes) == (now, 3)
