@@ -16,15 +16,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from services.channel import FileChannel
-from services.index import Indexer
-
 from domains import limits
 from domains.errors import InputError, Unavailable, UsageError
 from domains.post import Bad, Entry
 from domains.window import Schedule
 from services import inbox, intake, ledger, source, subscription, table
+from services.channel import FileChannel
 from services.clock import StoppedClock
+from services.index import Indexer
 from services.wiring import World
 from tasks import job
 
