@@ -54,7 +54,9 @@ def test_a_stack_on_a_full_disk_stops_clearly(small_disk):
 def test_postgresql_on_a_full_disk_stops_clearly(small_disk, monkeypatch):
     folder = small_disk("size=8m")
     monkeypatch.setattr("services.embedded.FREE_BYTES", 0)
-    with pytest.raises(Unavailable, match=r"cannot create PostgreSQL's data in .*postgres: .*No space left") as caught:
+    with pytest.raises(
+        Unavailable, match=r"cannot create PostgreSQL's data in .*postgres: .*No space left"
+    ) as caught:
         Postgres(folder / "postgres", log=folder / "log", options=FAST).start()
     assert "room" in caught.value.remedy
     assert not (folder / "postgres").exists()
