@@ -23,7 +23,7 @@ try:
     from gigachat.exceptions import GigaChatException, ResponseError
     from gigachat.models import Chat
 except ImportError:  # pragma: no cover - the extra is not installed
-    GigaChatSyncClient = None  # type: ignore[assignment,misc]  # said by the constructor
+    GigaChatSyncClient = None  # type: ignore[assignment,misc,unused-ignore]  # said by the constructor
 
 
 class GigaChatModel:
