@@ -20,7 +20,7 @@ from cli.stack import CELERY
 from cli.stack import children as product
 from domains.errors import Unavailable
 from domains.window import Schedule
-from services import guard, post, settings, stack, subscription, wiring
+from services import deadletter, guard, post, settings, stack, subscription, wiring
 from services.clock import SystemClock
 from services.schema import Claim, Delivery, Run, RunStep, Subscription
 from tasks import demo, replay
@@ -28,8 +28,8 @@ from tests.servers import wait_until
 
 INVARIANTS = Path(__file__).with_name("invariants.sql").read_text(encoding="utf-8")
 CHANNELS = (("file", ""), ("pigeon", ""))
-# Leases and sweeps as short as settings allow; three processes, so that work goes on while one sleeps.
-SHORT = {"sweep_s": "1", "lease_s": "2", "retry_base_s": "0.5", "worker_processes": "3", "log_level": "info"}
+# Leases and sweeps as short as settings allow. Many processes: Celery replaces dead ones about once a second.
+SHORT = {"sweep_s": "1", "lease_s": "2", "retry_base_s": "0.5", "worker_processes": "6", "log_level": "info"}
 WAIT_S = 60.0
 TELLING = {"run": "id", "run_step": "run_id", "claim": "run_id", "fate": "run_id", "delivery": "run_id"}
 
@@ -200,6 +200,11 @@ class Arena:
             found = [tuple(row) for row in connection.exec_driver_sql(INVARIANTS)]
             connection.rollback()
             return found
+
+    def letter(self, run_id):
+        """Return the run's open letter, or None."""
+        with self.database.transaction() as session:
+            return deadletter.of_row(session, "digest.make", run_id)
 
     def told_twice(self, run_ids):
         """Return the sentences that more than one of these runs of one subscription tells from the same post."""

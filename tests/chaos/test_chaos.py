@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from domains.errors import Unavailable
 from services import deadletter, settings, work
 from services.schema import Run, Subscription, Tenant
 from tasks import job
@@ -30,16 +31,23 @@ PLACES = [
 ]
 DECK = random.Random(2026).sample(PLACES, len(PLACES))
 SEEDS = 2
+LETTERS = deadletter.Job("digest.make", Run)
 # Killed between the beginning and the end of sending: nobody can know, so it is shown and not sent again.
 UNKNOWABLE = ("-pigeon.unsent", "-pigeon.sent", "-pigeon.uncommitted")
 
 
 @pytest.fixture
 def due(arena, news, request):
-    """Eight runs that become due now: four subscriptions of two days."""
+    """Eight runs that become due now: of four subscriptions, of two days each."""
     with arena.database.transaction() as session:
-        runs = arena.runs(session, news, request.node.name, subscriptions=4, days=2)
-    return list(chain(*runs))
+        return list(chain(*arena.runs(session, news, request.node.name, subscriptions=4, days=2)))
+
+
+@pytest.fixture
+def alone(arena, news, request):
+    """Eight runs that become due now, of as many subscriptions: none follows one that fails."""
+    with arena.database.transaction() as session:
+        return list(chain(*arena.runs(session, news, request.node.name, subscriptions=8, days=1)))
 
 
 def at_moments(arena, runs, seed, count):
@@ -112,16 +120,16 @@ def test_the_broker_comes_back_empty(arena, due):
     assert arena.worker()[0] == main
 
 
-def test_postgres_crashes(arena, due):
-    for _ in at_moments(arena, due, 4, 1):
+def test_postgres_crashes(arena, alone):
+    for _ in at_moments(arena, alone, 4, 1):
         arena.crash_postgres()
-    assert arena.settle(due) == []
+    assert arena.settle(alone) == []
 
 
-def test_every_session_of_postgres_is_cut(arena, due):
-    for _ in at_moments(arena, due, 5, 2):
+def test_every_session_of_postgres_is_cut(arena, alone):
+    for _ in at_moments(arena, alone, 5, 2):
         arena.cut_sessions()
-    assert arena.settle(due) == []
+    assert arena.settle(alone) == []
 
 
 def test_beat_dies_and_two_beats_close_the_same_windows(arena, news):
@@ -190,9 +198,9 @@ def test_a_run_that_kills_every_worker_is_set_aside_and_an_operator_heals_it(are
         )
         arena.snare(f"run-{poisoned}.draft.computed", times=3)
     arena.wait(lambda: arena.done(after, *others))
+    letter = arena.letter(poisoned)
+    assert (letter.kind, letter.state) == ("poison", "permanent")
     with arena.database.transaction() as session:
-        letter = deadletter.of_row(session, "digest.make", poisoned)
-        assert (letter.kind, letter.state) == ("poison", "permanent")
         assert session.get_one(Run, poisoned).state == "dead"
     assert len(arena.sprung(f"run-{poisoned}.draft.computed")) == 3
     env = settings.child_environment(**SHORT, var=str(arena.var), digest_dir=str(arena.var / "digests"))
@@ -206,22 +214,25 @@ def test_a_run_that_kills_every_worker_is_set_aside_and_an_operator_heals_it(are
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="a dead run's posts are carried into the next run as late ones, and its replay tells them once more",
+    reason="a run does not wait for an earlier one that failed: it takes that one's posts for late, both tell them",
 )
-def test_a_run_replayed_after_its_follower_tells_nothing_again(arena, news):
-    letters = deadletter.Job("digest.make", Run)
+@pytest.mark.parametrize("failure", [Unavailable, work.PoisonError])
+def test_a_run_that_failed_and_its_follower_tell_nothing_twice(arena, news, failure):
     now = arena.world.clock.now()
     with arena.database.transaction() as session:
-        ((dead, after),) = arena.runs(session, news, "behind", subscriptions=1, days=2)
-        lease = work.claim(session, Run, dead, owner="a worker that died", now=now, lease_s=2)
-        failure = work.PoisonError("as if three workers had died over it")
-        deadletter.record(session, letters, lease, failure, now=now, base_s=1, rng=arena.world.rng)
-        letter_id = deadletter.of_row(session, letters.name, dead).id
-    arena.wait(lambda: arena.done(after))
-    job.replay(arena.world, letter_id, by="operator")
-    if broken := arena.settle([dead, after]):
-        raise RuntimeError(f"more is wrong than what is known: {broken}")
-    assert arena.told_twice([dead, after]) == []
+        ((failed, after),) = arena.runs(session, news, failure.__name__, subscriptions=1, days=2, channels=())
+        lease = work.claim(session, Run, failed, owner="somebody", now=now, lease_s=2)
+        letter = deadletter.record(
+            session, LETTERS, lease, failure("as if"), now=now, base_s=5, rng=arena.world.rng
+        )
+    if letter.state == "permanent":
+        arena.wait(lambda: arena.done(after))
+        job.replay(arena.world, letter.id, by="operator")
+    arena.wait(lambda: arena.done(failed, after) and not arena.letter(failed))
+    told_twice = arena.told_twice([failed, after])
+    with arena.database.transaction() as session:
+        session.delete(session.get_one(Subscription, session.get_one(Run, failed).subscription_id))
+    assert told_twice == []
 
 
 SPOILED = {
