@@ -1,0 +1,145 @@
+"""Deliveries: what is to be sent, what was, and what nobody can know."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from domains.digest import Digest
+from domains.ports import Receipt
+from domains.window import Window
+from services import archive, delivery, work
+from services.schema import Delivery, Run
+from tests import rows
+from tests.rows import DAY
+
+TOMORROW = DAY + timedelta(days=1)
+QUIET = Digest(
+    window=Window(DAY, TOMORROW), zone="UTC", subscription="daily", sections=(), stories=(), shown=(), drops=(),
+    rung="extractive", method="test", score=1.0, posts=(),
+)  # fmt: skip
+
+
+@pytest.fixture
+def run_id(database):
+    """A finished run with two deliveries that wait."""
+    tenant_id = rows.tenant(database)
+    run_id = rows.run(database, tenant_id)
+    with database.transaction() as session:
+        run = session.get_one(Run, run_id)
+        run.state, run.digest_sha256 = "done", archive.put(session, msgspec.json.encode(QUIET))
+        for channel, target in (("file", "family"), ("stdout", "")):
+            session.add(
+                Delivery(tenant_id=tenant_id, run_id=run_id, channel=channel, target=target, next_at=TOMORROW)
+            )
+    return run_id
+
+
+@pytest.fixture
+def first(database, run_id):
+    with database.transaction() as session:
+        return delivery.waiting(session, run_id)[0]
+
+
+def claim(database, row_id, owner="me", now=TOMORROW):
+    with database.transaction() as session:
+        return work.claim(session, Delivery, row_id, owner=owner, now=now, lease_s=60)
+
+
+def errand(database, lease, now=TOMORROW):
+    with database.transaction() as session:
+        return delivery.errand(session, lease, now=now)
+
+
+def row(database, row_id):
+    with database.transaction() as session:
+        return session.get_one(Delivery, row_id)
+
+
+def test_an_errand_says_what_where_and_under_which_key(database, run_id, first):
+    found = errand(database, claim(database, first))
+    assert (found.id, found.run, found.channel, found.target) == (first, run_id, "file", "family")
+    assert found.digest == QUIET
+    assert found.tried_at is None
+
+
+def test_the_key_is_the_same_at_every_try_and_another_for_each_channel(database, run_id):
+    with database.transaction() as session:
+        ids = delivery.waiting(session, run_id)
+    keys = [errand(database, claim(database, one)).key for one in ids]
+    later = TOMORROW + timedelta(seconds=61)
+    again = [errand(database, claim(database, one, "next", later), later).key for one in ids]
+    assert keys == again
+    assert len(set(keys)) == 2
+
+
+def test_a_second_try_knows_that_the_first_may_have_sent(database, first):
+    errand(database, claim(database, first))
+    later = TOMORROW + timedelta(seconds=61)
+    assert errand(database, claim(database, first, "next", later), later).tried_at == TOMORROW
+    assert row(database, first).sending_at == later
+
+
+def test_what_certainly_was_not_taken_may_be_sent_again(database, first):
+    lease = claim(database, first)
+    errand(database, lease)
+    with database.transaction() as session:
+        delivery.not_sent(session, lease)
+    later = TOMORROW + timedelta(seconds=61)
+    assert errand(database, claim(database, first, "next", later), later).tried_at is None
+
+
+def test_a_delivery_that_was_taken_is_done_with_its_receipt(database, run_id, first):
+    lease = claim(database, first)
+    errand(database, lease)
+    with database.transaction() as session:
+        delivery.delivered(session, lease, Receipt(("a/b.html",), "42"), now=TOMORROW)
+        assert len(delivery.waiting(session, run_id)) == 1
+        shown = delivery.of_run(session, run_id)
+    assert shown == [
+        {
+            "channel": "file", "target": "family", "state": "done", "delivered_at": TOMORROW.isoformat(),
+            "where": ["a/b.html"],
+        },
+        {"channel": "stdout", "target": "", "state": "due", "delivered_at": None, "where": []},
+    ]  # fmt: skip
+    assert row(database, first).receipt == {"where": ["a/b.html"], "external_id": "42"}
+    assert claim(database, first, "b", TOMORROW + timedelta(days=1)) is None
+
+
+def test_what_nobody_knows_is_shown_as_unknown_and_not_tried_again(database, run_id, first):
+    lease = claim(database, first)
+    with database.transaction() as session:
+        delivery.unknown(session, lease)
+        assert delivery.of_run(session, run_id)[0]["state"] == "unknown"
+        assert work.due(session, Delivery, now=TOMORROW + timedelta(days=9)) == delivery.waiting(
+            session, run_id
+        )
+    assert claim(database, first, "b", TOMORROW + timedelta(days=1)) is None
+
+
+def test_a_worker_that_overslept_settles_nothing(database, first):
+    asleep = claim(database, first, "asleep")
+    later = TOMORROW + timedelta(seconds=61)
+    awake = claim(database, first, "awake", later)
+    with pytest.raises(work.LeaseLostError), database.transaction() as session:
+        delivery.delivered(session, asleep, Receipt(("lost",)), now=later)
+    with pytest.raises(work.LeaseLostError), database.transaction() as session:
+        delivery.unknown(session, asleep)
+    assert (row(database, first).state, row(database, first).receipt) == ("leased", None)
+    with database.transaction() as session:
+        delivery.delivered(session, awake, Receipt(("kept",)), now=later)
+    assert row(database, first).receipt["where"] == ["kept"]
+
+
+def test_done_and_unknown_ones_are_counted_as_settled(database, run_id):
+    with database.transaction() as session:
+        tenant_id = session.get_one(Run, run_id).tenant_id
+        ids = delivery.waiting(session, run_id)
+        assert delivery.settled(session, tenant_id) == 0
+    for one, state in zip(ids, ("done", "unknown"), strict=True):
+        with database.transaction() as session:
+            session.get_one(Delivery, one).state = state
+    with database.transaction() as session:
+        assert delivery.settled(session, tenant_id) == 2
+        assert delivery.settled(session, rows.tenant(database, "other")) == 0
