@@ -237,7 +237,7 @@ def fitted(payload: Mapping[str, Any], most: int = limits.MEMORY_PAYLOAD_BYTES) 
 
     Long texts, lists and deep values are cut; when that is not enough, the largest entries go and ``cut`` names them.
     """
-    kept = {_text(str(key))[:_NAME_CHARS]: _plain(value, _DEPTH) for key, value in payload.items()}
+    kept = {plain_text(str(key))[:_NAME_CHARS]: _plain(value, _DEPTH) for key, value in payload.items()}
     cut: list[str] = []
     while kept and len(msgspec.json.encode({**kept, "cut": cut} if cut else kept)) > most:
         largest = max(sorted(kept), key=lambda key: len(msgspec.json.encode(kept[key])) + len(key))
@@ -255,11 +255,12 @@ def _plain(value: Any, depth: int) -> Any:
         return value if value == 0 or 1e-6 <= abs(value) < 1e15 else str(value)
     if isinstance(value, Mapping) and depth:
         pairs = list(value.items())[:_ITEMS]
-        return {_text(str(key))[:_NAME_CHARS]: _plain(inner, depth - 1) for key, inner in pairs}
+        return {plain_text(str(key))[:_NAME_CHARS]: _plain(inner, depth - 1) for key, inner in pairs}
     if isinstance(value, list | tuple | set | frozenset) and depth:
         return [_plain(inner, depth - 1) for inner in list(value)[:_ITEMS]]
-    return _text(str(value))[:_TEXT_CHARS]
+    return plain_text(str(value))[:_TEXT_CHARS]
 
 
-def _text(text: str) -> str:
+def plain_text(text: str) -> str:
+    """Return ``text`` without what Postgres cannot keep: NUL and lone surrogates."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
