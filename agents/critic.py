@@ -13,6 +13,7 @@ from domains.domain import Domain
 from domains.ports import Language
 from domains.terms import Told
 from domains.verify import Brief, Evidence
+from domains.wording import Vocabulary
 
 # A story read from one document is about what its first lines say.
 _LEAD_LINES: Final = 4
@@ -39,6 +40,7 @@ def evidence(desk: Desk, language: Language) -> Evidence:
         told={story.id: Told(story.facts.told) for story in stories if story.facts.told},
         lexicon=desk.lexicon,
         detect=language.detect,
+        vocabulary=Vocabulary([post.text for post in desk.survey.posts.values()]),
     )
 
 

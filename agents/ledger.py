@@ -87,4 +87,5 @@ def _shipped(story: DraftStory, facts: StorySurvey, survey: Survey, repeats: dic
         repeats=sum(repeats.get(post.id, 0) for post in facts.readable),
         continuing=facts.continuing,
         late=any(survey.posts[row].late for row in shown),
+        rung=story.rung,
     )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from msgspec import UNSET, UnsetType
+
 from domains.post import Post, Span
 from domains.window import Window
 
@@ -136,17 +138,18 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class DraftStory:
-    """A story as drafted."""
+    """A story as drafted. ``rung`` is set where a draft's stories were written by different rungs, else it is the draft's."""
 
     story: int
     section: str
     headline: Sentence
     sentences: tuple[Sentence, ...]
+    rung: Rung | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A candidate digest and the method that wrote it."""
+    """A candidate digest and the method that wrote it; ``rung`` is the lowest that wrote one of its stories."""
 
     method: str
     rung: Rung
@@ -173,7 +176,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class DigestStory:
-    """A story as shipped, with the counts a reader sees. ``posts`` are the rows of all members in the window."""
+    """A story as shipped, with the counts a reader sees. ``posts`` are the rows of all members in the window.
+
+    ``rung`` is set in digests in which more than the last rung wrote.
+    """
 
     story: int
     section: str
@@ -187,6 +193,7 @@ class DigestStory:
     repeats: int
     continuing: bool = False
     late: bool = False
+    rung: Rung | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,16 +17,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import UnsetType
+
 from domains import limits
 from domains.digest import Draft, DraftStory, Finding, Rung, Sentence, Verdict
 from domains.fitness import CONTROL, LINK, MARKUP, ORDER, fitness
 from domains.post import Post
 from domains.terms import Lexicon, Told, repeats
 from domains.text import names, numbers, words
+from domains.wording import Vocabulary, content, denied, is_common, openings, root
 
 WEIGHTS: Final = (("coverage", 0.35), ("diversity", 0.15), ("freshness", 0.20), ("fitness", 0.30))
 # Nobody tells all the words of a story: so many a sentence count as full coverage.
 TERMS_A_SENTENCE: Final = 6
+# Of the words of written prose that say something, so many must stand in what it cites; the rest is wording.
+GROUNDED: Final = 0.5
 # Words that state a date or a quantity without a digit. Long ones are compared by their beginning, so that inflection
 # passes; those of at most `_EXACT` letters must be the whole word ("ten" is not in "tension").
 _EXACT: Final = 5
@@ -57,7 +62,10 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All a draft is held against. ``members`` are each story's posts in the window; ``told`` what was shipped."""
+    """All a draft is held against. ``members`` are each story's posts in the window; ``told`` what was shipped.
+
+    ``vocabulary`` are words known to be no names; without it more sentences of a model are cut, never fewer.
+    """
 
     posts: dict[int, Post]
     members: dict[int, frozenset[int]]
@@ -65,6 +73,7 @@ class Evidence:
     told: dict[int, Told]
     lexicon: Lexicon
     detect: Callable[[str], str]
+    vocabulary: Vocabulary = field(default_factory=lambda: Vocabulary(()))
 
     def lang(self, story: int) -> str | None:
         """Return the language ``story`` is to be told in, or None when it is not planned."""
@@ -81,6 +90,17 @@ class Assertion:
     headline: bool
     rung: Rung
     before: tuple[tuple[Sentence, frozenset[str]], ...] = field(default=())
+
+    @property
+    def written(self) -> bool:
+        """Whether somebody chose the words: no extract, and no whole quotation in a model's draft."""
+        quotes = [cited.quote for cited in self.sentence.citations]
+        return self.rung != "extractive" and quotes != [self.sentence.text]
+
+    @property
+    def quoted(self) -> str:
+        """The quotes it cites, one a line."""
+        return "\n".join(cited.quote for cited in self.sentence.citations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +174,15 @@ def _fact_stems(text: str) -> frozenset[str]:
 
 def _names(assertion: Assertion, evidence: Evidence) -> str:
     lang = evidence.lang(assertion.story.story) or "und"
-    known = {
-        evidence.lexicon.lemma(word, lang)
-        for cited in assertion.sentence.citations
-        for word in words(cited.quote)
-    }
-    for name in sorted(names(assertion.sentence.text)):
-        if evidence.lexicon.lemma(name, lang) not in known:
+    known = {evidence.lexicon.lemma(word, lang) for word in words(assertion.quoted)}
+    roots = {root(word) for word in words(assertion.quoted)} if assertion.written else set[str]()
+    named = names(assertion.sentence.text)
+    # In prose a name may also begin a sentence, where it is not told from any other word.
+    first = openings(assertion.sentence.text) if assertion.written else frozenset[str]()
+    for name in sorted(named | first):
+        if evidence.lexicon.lemma(name, lang) in known or (assertion.written and root(name) in roots):
+            continue
+        if name in named or not is_common(name, evidence.vocabulary):
             return f"the name {name} is not in what it cites"
     return ""
 
@@ -190,12 +212,32 @@ def _language(assertion: Assertion, evidence: Evidence) -> str:
     wanted = evidence.lang(assertion.story.story)
     if wanted is None:
         return "belongs to a story that was not planned"
-    if assertion.rung == "extractive":
+    if not assertion.written:
         spoken = {evidence.posts[cited.post].lang for cited in assertion.sentence.citations}
     else:
         spoken = {evidence.detect(assertion.sentence.text)}
     strange = sorted(spoken - {wanted, "und"})
     return f"is written in {strange[0]}, the story in {wanted}" if strange else ""
+
+
+def _grounded(assertion: Assertion, evidence: Evidence) -> str:
+    if not assertion.written:
+        return ""
+    lang = evidence.lang(assertion.story.story) or "und"
+    said = content(assertion.sentence.text)
+    lemmas = {evidence.lexicon.lemma(word, lang) for word in words(assertion.quoted)}
+    roots = {root(word) for word in words(assertion.quoted)}
+    borne = sum(root(word) in roots or evidence.lexicon.lemma(word, lang) in lemmas for word in said)
+    return "" if borne >= GROUNDED * len(said) else "most of its words are not in what it cites"
+
+
+def _denial(assertion: Assertion, _: Evidence) -> str:
+    if not assertion.written:
+        return ""
+    refused, plain = denied(assertion.sentence.text)
+    quoted_refused, quoted_plain = denied(assertion.quoted)
+    turned = (refused & quoted_plain) - quoted_refused or (plain & quoted_refused) - quoted_plain
+    return f"denies or affirms {sorted(turned)[0]!r} against what it cites" if turned else ""
 
 
 def _fresh(assertion: Assertion, evidence: Evidence) -> str:
@@ -231,6 +273,9 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("plain", _plain),
     Rule("length", _length),
     Rule("language", _language),
+    # Whether its wording is borne by what it cites.
+    Rule("grounded", _grounded),
+    Rule("denial", _denial),
     # What it adds.
     Rule("repeat", _fresh),
     Rule("told", _untold),
@@ -245,9 +290,7 @@ def verify(draft: Draft, evidence: Evidence, rules: tuple[Rule, ...] = RULES) ->
     asserted = 0
     for assertion in assertions(draft, evidence):
         asserted += 1
-        objected = ((rule.name, rule.objection(assertion, evidence)) for rule in rules)
-        finding = next(((name, why) for name, why in objected if why), None)
-        if finding:
+        if finding := objection(assertion, evidence, rules):
             findings.append(Finding(assertion.path, *finding))
     parts = {"support": 1 - len(findings) / asserted if asserted else float(not evidence.briefs)}
     parts |= _quality(draft, evidence) if asserted else {name: parts["support"] for name, _ in WEIGHTS}
@@ -264,8 +307,19 @@ def assertions(draft: Draft, evidence: Evidence) -> Iterator[Assertion]:
         lines = [(f"{place}.headline", story.headline)]
         lines += [(f"{place}.sentences[{index}]", one) for index, one in enumerate(story.sentences)]
         for position, (path, sentence) in enumerate(lines):
-            yield Assertion(path, story, sentence, position == 0, draft.rung, tuple(before))
+            yield Assertion(path, story, sentence, position == 0, rung_of(story, draft), tuple(before))
             before.append((sentence, _gist(sentence, story, evidence)))
+
+
+def rung_of(story: DraftStory, draft: Draft) -> Rung:
+    """Return the rung that wrote ``story``: its own, or its draft's."""
+    return draft.rung if isinstance(story.rung, UnsetType) else story.rung
+
+
+def objection(assertion: Assertion, evidence: Evidence, rules: tuple[Rule, ...]) -> tuple[str, str] | None:
+    """Return the name of the first of ``rules`` that objects, and why; None when all hold."""
+    objected = ((rule.name, rule.objection(assertion, evidence)) for rule in rules)
+    return next(((name, why) for name, why in objected if why), None)
 
 
 def _gist(sentence: Sentence, story: DraftStory, evidence: Evidence) -> frozenset[str]:

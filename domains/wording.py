@@ -1,0 +1,108 @@
+"""How prose words what it cites: inflected names, words that begin sentences, what is denied.
+
+Only for text that somebody (a model) wrote; a quotation words itself. Everything is a set of word roots, where a root is
+a word without its case ending: rough, but a name in another case is still that name, and another name is not.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+from domains.terms import STOPWORDS
+from domains.text import names, words
+
+# Case endings of Russian and Ukrainian nouns and adjectives, without those that also make surnames (-ов, -ев, -ин).
+_ENDINGS: Final = tuple(
+    sorted(
+        (
+            "ого его ому ему ыми ими ами ями ою ею ой ей ый ий ая яя ое ее ые ие ых их ым им ую юю ам ям ах ях ом ем "
+            "ої єї ій єю ьою ьої ьому ього ем ом ём у ю а я о е ё ы и і ї ь й є"
+        ).split(),
+        key=len,
+        reverse=True,
+    )
+)
+_ROOT_LETTERS: Final = 3
+_CYRILLIC: Final = re.compile("[а-яёіїєґ]")
+_POSSESSIVE: Final = re.compile("[’'ʼ]s?$")
+# Words that often begin a sentence of news and name nobody; beside these, whatever the window writes in small letters.
+_OPENERS: Final = frozenset(
+    (
+        "both several many few another every each either neither two three officials police authorities residents "
+        "according local firefighters rescuers doctors scientists experts investigators prosecutors lawmakers workers "
+        "people meanwhile earlier later today yesterday nobody nearly almost among despite following including since "
+        "i'm i've i'd i'll it's there's "
+        "несколько оба обе двое трое многие власти полиция жители спасатели врачи учёные ученые эксперты следователи "
+        "прокуратура депутаты среди согласно раньше ранее позже вчера сегодня завтра никто почти вместе впервые "
+        "кілька обидва обидві двоє троє багато влада поліція мешканці рятувальники лікарі вчені експерти слідчі "
+        "прокуратура депутати серед згідно раніше пізніше вчора сьогодні ніхто майже разом уперше вперше"
+    ).split()
+)
+_NEGATIONS: Final = frozenset(
+    "not no never none without cannot не нет ни без нельзя ні без немає нема".split()
+)
+
+
+class Vocabulary:
+    """The words that a window's posts write in small letters somewhere: common words, not names. Read when first asked."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+        self._roots: frozenset[str] | None = None
+
+    def __contains__(self, word: object) -> bool:
+        if self._roots is None:
+            self._roots = frozenset(
+                root(one) for text in self._texts for one in words(text) if one[0].islower()
+            )
+        return isinstance(word, str) and root(word) in self._roots
+
+
+def root(word: str) -> str:
+    """Return ``word`` in small letters without a possessive or a Slavic case ending; at least three letters stay.
+
+    >>> root("Зеленского") == root("Зеленский"), root("Biden's"), root("Нигерия") == root("Нигер")
+    (True, 'biden', False)
+    """
+    small = _POSSESSIVE.sub("", word.casefold())
+    if word.isupper() or not _CYRILLIC.search(small):
+        return small
+    for ending in _ENDINGS:
+        if small.endswith(ending) and len(small) - len(ending) >= _ROOT_LETTERS:
+            return small[: -len(ending)]
+    return small
+
+
+def openings(text: str) -> frozenset[str]:
+    """Return the capitalised words of ``text`` that `names` cannot tell from any word that begins a sentence.
+
+    In a line written in capitals throughout these are all its words.
+    """
+    capitals = frozenset(word for word in words(text) if len(word) > 1 and word[0].isupper())
+    return capitals - names(text)
+
+
+def is_common(word: str, vocabulary: Vocabulary) -> bool:
+    """Return whether ``word``, which begins a sentence, is known to be no name."""
+    small = word.casefold()
+    return small in STOPWORDS or small in _OPENERS or word in vocabulary
+
+
+def denied(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the roots of the words right after a negation, and of all other words that say something."""
+    found = words(text)
+    after = {position + 1 for position, (word, _) in enumerate(pairwise(found)) if _negates(word)}
+    refused = {root(word) for position, word in enumerate(found) if position in after}
+    plain = {root(word) for position, word in enumerate(found) if position not in after}
+    return frozenset(refused), frozenset(plain)
+
+
+def content(text: str) -> tuple[str, ...]:
+    """Return the words of ``text`` that say something, as written."""
+    return tuple(word for word in words(text) if len(word) > 1 and word.casefold() not in STOPWORDS)
+
+
+def _negates(word: str) -> bool:
+    small = word.casefold()
+    return small in _NEGATIONS or small.endswith(("n't", "n’t"))
