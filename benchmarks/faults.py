@@ -25,9 +25,10 @@ from domains.ports import Language
 from domains.post import Post
 from domains.survey import survey
 from domains.terms import Lexicon
-from domains.text import names, normalise, numbers
+from domains.text import names, normalise, numbers, words
 from domains.verify import Evidence
 from domains.window import Window
+from domains.wording import root
 from services.language import OfflineLanguage
 
 TELEGRAM = Path(__file__).resolve().parents[2] / "shared" / "data" / "tgnews_ru.jsonl"
@@ -108,14 +109,15 @@ def _invented_number(rng: random.Random, sentence: Sentence, _: Setting) -> Sent
 
 
 def _swapped_name(rng: random.Random, sentence: Sentence, setting: Setting) -> Sentence | None:
-    """Replace a name by one that other stories of the digest mention."""
+    """Replace a name by one that other stories of the digest mention; the same name in another case is no fault."""
     own = sorted(names(sentence.text))
     quoted = " ".join(one.quote for one in sentence.citations).casefold()
+    roots = {root(word) for word in words(quoted)}
     elsewhere = sorted(
         name
         for _, other in _lines(setting.draft)
         for name in names(other.text)
-        if name.casefold() not in quoted
+        if name.casefold() not in quoted and root(name) not in roots
     )
     if not own or not elsewhere:
         return None

@@ -237,7 +237,7 @@ def _denial(assertion: Assertion, _: Evidence) -> str:
     refused, plain = denied(assertion.sentence.text)
     quoted_refused, quoted_plain = denied(assertion.quoted)
     turned = (refused & quoted_plain) - quoted_refused or (plain & quoted_refused) - quoted_plain
-    return f"denies or affirms {sorted(turned)[0]!r} against what it cites" if turned else ""
+    return f"denies or affirms {min(turned)!r} against what it cites" if turned else ""
 
 
 def _fresh(assertion: Assertion, evidence: Evidence) -> str:

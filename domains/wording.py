@@ -13,35 +13,28 @@ from domains.terms import STOPWORDS
 from domains.text import names, words
 
 # Case endings of Russian and Ukrainian nouns and adjectives, without those that also make surnames (-ов, -ев, -ин).
-_ENDINGS: Final = tuple(
-    sorted(
-        (
-            "ого его ому ему ыми ими ами ями ою ею ой ей ый ий ая яя ое ее ые ие ых их ым им ую юю ам ям ах ях ом ем "
-            "ої єї ій єю ьою ьої ьому ього ем ом ём у ю а я о е ё ы и і ї ь й є"
-        ).split(),
-        key=len,
-        reverse=True,
-    )
+_CASES: Final = (
+    "ого его ому ему ыми ими ами ями ою ею ой ей ый ий ая яя ое ее ые ие ых их ым им ую юю ам ям ах ях ом ем "
+    "ої єї ій єю ьою ьої ьому ього ем ом ём у ю а я о е ё ы и і ї ь й є"
 )
+_ENDINGS: Final = tuple(sorted(_CASES.split(), key=len, reverse=True))
 _ROOT_LETTERS: Final = 3
 _CYRILLIC: Final = re.compile("[а-яёіїєґ]")
 _POSSESSIVE: Final = re.compile("[’'ʼ]s?$")
 # Words that often begin a sentence of news and name nobody; beside these, whatever the window writes in small letters.
-_OPENERS: Final = frozenset(
-    (
-        "both several many few another every each either neither two three officials police authorities residents "
-        "according local firefighters rescuers doctors scientists experts investigators prosecutors lawmakers workers "
-        "people meanwhile earlier later today yesterday nobody nearly almost among despite following including since "
-        "i'm i've i'd i'll it's there's "
-        "несколько оба обе двое трое многие власти полиция жители спасатели врачи учёные ученые эксперты следователи "
-        "прокуратура депутаты среди согласно раньше ранее позже вчера сегодня завтра никто почти вместе впервые "
-        "кілька обидва обидві двоє троє багато влада поліція мешканці рятувальники лікарі вчені експерти слідчі "
-        "прокуратура депутати серед згідно раніше пізніше вчора сьогодні ніхто майже разом уперше вперше"
-    ).split()
+_OPENING: Final = (
+    "both several many few another every each either neither two three officials police authorities residents "
+    "according local firefighters rescuers doctors scientists experts investigators prosecutors lawmakers workers "
+    "people meanwhile earlier later today yesterday nobody nearly almost among despite following including since "
+    "i'm i've i'd i'll it's there's "
+    "несколько оба обе двое трое многие власти полиция жители спасатели врачи учёные ученые эксперты следователи "
+    "прокуратура депутаты среди согласно раньше ранее позже вчера сегодня завтра никто почти вместе впервые "
+    "кілька обидва обидві двоє троє багато влада поліція мешканці рятувальники лікарі вчені експерти слідчі "
+    "прокуратура депутати серед згідно раніше пізніше вчора сьогодні ніхто майже разом уперше вперше"
 )
-_NEGATIONS: Final = frozenset(
-    "not no never none without cannot не нет ни без нельзя ні без немає нема".split()
-)
+_OPENERS: Final = frozenset(_OPENING.split())
+_NEGATING: Final = "not no never none without cannot не нет ни без нельзя ні без немає нема"
+_NEGATIONS: Final = frozenset(_NEGATING.split())
 
 
 class Vocabulary:

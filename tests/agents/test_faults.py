@@ -51,11 +51,9 @@ def test_drafts_without_a_fault_are_not_accused(settings):
 
 @pytest.mark.data
 @pytest.mark.skipif(not faults.TELEGRAM.exists(), reason="needs ../shared/data/tgnews_ru.jsonl")
-def test_real_posts_hold_a_floor(language):
+def test_every_fault_in_real_posts_is_caught(language):
     settings = faults.settings_of(faults.real(language), language, 15)
     for (rung, fault), (caught, shipped, injected) in faults.measure(settings).items():
         assert injected >= 14
-        # A name that begins a sentence is not told from any other first word, so a model's swap there is not seen.
-        least = 0.85 if (rung, fault) == ("model", "swapped name") else 1.0
-        assert caught >= least * injected, (rung, fault)
-        assert rung == "model" or shipped == 0
+        assert caught == injected, (rung, fault)
+        assert shipped == 0
