@@ -120,11 +120,10 @@ def learn(
     """
     known = sorted((one for one in signals if one.at <= now), key=lambda one: (one.at, one.id))
     follows, mutes = _wishes(known, terms, subscribed)
-    told = [
-        (one, mass)
-        for one in known
-        if one.kind in {"open", "rate"} and (mass := decay(one.weight, one.at, now))
-    ]
+    # A story that is rated again was rated so; one that is opened again was opened.
+    judged = {(one.kind, one.target): one for one in known if one.kind in {"open", "rate"}}
+    newest_last = sorted(judged.values(), key=lambda one: (one.at, one.id))
+    told = [(one, mass) for one in newest_last if (mass := decay(one.weight, one.at, now))]
     total = sum(abs(mass) for _, mass in told)
     persona = Persona(
         subscriber=subscriber,

@@ -74,6 +74,14 @@ def test_liked_words_rise_disliked_fall_and_each_names_its_signals():
     assert sum(one.weight**2 for one in reader.terms) == pytest.approx(1, abs=0.01)
 
 
+def test_a_story_rated_again_was_rated_so():
+    up = did(1, "rate", "7", target_kind="story", text="hockey", days=3)
+    down = did(2, "rate", "7", -1.0, target_kind="story", text="hockey", days=2)
+    back = did(3, "rate", "7", 0.0, target_kind="story", text="hockey", days=1)
+    assert made(up, down).terms[0].weight < 0
+    assert made(up, down, back).neutral
+
+
 def test_the_first_signals_speak_softly():
     one, many = made(rated(1, "hockey")), made(*(rated(row, "hockey") for row in range(1, 20)))
     assert 0 < one.confidence < 0.4
