@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from domains.digest import Digest, Rung
+from domains.llm import Gateway
 from domains.post import Span
 
 T = TypeVar("T")
@@ -90,9 +91,24 @@ class Channel(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What a run may still spend on models, in tokens (None: no budget is kept), and whether much hangs on it."""
+
+    tokens_left: int | None = None
+    important: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Deps:
-    """What agents are given: never a socket, never a file."""
+    """What agents are given: never a socket, never a file.
+
+    Without a ``gateway`` everything is written extractively. With one, ``randomness`` returns 16 fresh, unguessable
+    bytes: the marks of what is shown to a model are drawn from them.
+    """
 
     language: Language
     journal: Journal
     rungs: Sequence[Rung] = ("extractive",)
+    gateway: Gateway | None = None
+    randomness: Callable[[], bytes] | None = None
+    standing: Standing = Standing()
