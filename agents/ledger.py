@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from domains import limits
 from domains.digest import REASONS, DigestStory, Draft, DraftStory, Drop, Plan, Reason
 from domains.post import Post
 from domains.survey import StorySurvey, Survey
@@ -49,9 +48,8 @@ def drops(plan: Plan, twins: dict[int, int], shipped: Draft, survey: Survey) -> 
 
 
 def _named(drop: Drop, post: Post) -> Drop:
-    line = post.text.partition("\n")[0]
-    lead = line if len(line) <= limits.LEAD_CHARS else line[: limits.LEAD_CHARS].rpartition(" ")[0] + "…"
-    return replace(drop, ref=post.ref, lead=lead)
+    # By name only: the text of a post that is left out has no business in a digest.
+    return replace(drop, ref=post.ref)
 
 
 def story_rows(draft: Draft, survey: Survey, repeats: dict[int, int]) -> tuple[DigestStory, ...]:

@@ -200,7 +200,7 @@ class DigestStory:
 class Drop:
     """A post of the window that is not shown, and why. ``of`` is the post or story that stands for it.
 
-    ``ref`` and ``lead`` let a reader know which post it is: its public name and how its text begins.
+    ``ref`` is the post's public name, which `svodka why` takes.
     """
 
     post: int
@@ -208,7 +208,6 @@ class Drop:
     of: int | None = None
     detail: str = ""
     ref: str = ""
-    lead: str = ""
 
 
 @dataclass(frozen=True, slots=True)

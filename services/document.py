@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from domains.digest import Digest, Drop, Reason, Rung, Sentence
 from domains.errors import Refused
 from domains.post import Post, Span
-from services.page import Item, Line, Page, clean
+from services.page import Item, Line, Page
 
 SCHEMA: Final = Path(__file__).parent / "schemas" / "digest.schema.json"
 
@@ -94,7 +94,6 @@ class DropDocument:
     of: int | None
     detail: str
     ref: str
-    lead: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,9 +240,7 @@ def _posts(digest: Digest, page: Page) -> tuple[PostDocument, ...]:
 
 
 def _drop(drop: Drop) -> DropDocument:
-    return DropDocument(
-        drop.post, drop.reason, drop.of, _utf8(drop.detail), _utf8(drop.ref), _utf8(clean(drop.lead))
-    )
+    return DropDocument(drop.post, drop.reason, drop.of, _utf8(drop.detail), _utf8(drop.ref))
 
 
 def _utf8(text: str) -> str:

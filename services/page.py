@@ -363,8 +363,7 @@ def _stands_for(
 
 
 def _named(drop: Drop) -> str:
-    ref = clean(drop.ref) or f"#{drop.post}"
-    return f"{ref}: {clean(drop.lead)}" if drop.lead else ref
+    return clean(drop.ref) or f"#{drop.post}"
 
 
 def _provenance(digest: Digest, phrases: Phrases, run: int | str) -> tuple[str, ...]:

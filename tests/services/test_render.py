@@ -241,11 +241,7 @@ class TestJson:
             ({"rung": "gossip"}, "$.rung"),
             ({"extra": 1}, "$"),
             (
-                {
-                    "left_out": [
-                        {"post": 1, "reason": "taste", "of": None, "detail": "", "ref": "", "lead": ""}
-                    ]
-                },
+                {"left_out": [{"post": 1, "reason": "taste", "of": None, "detail": "", "ref": ""}]},
                 "$.left_out[0].reason",
             ),
             (
