@@ -82,7 +82,11 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A check that failed again and again. ``weight`` in (0, 1); ``evidence`` are the episodes' ids, newest first."""
+    """A check that failed again and again. ``weight`` in (0, 1); ``evidence`` are the episodes' ids, newest first.
+
+    ``stories`` is how many stories the largest digest that failed it told, None when nobody noted it: fewer stories
+    means fewer than those, not fewer than a setting that no window fills.
+    """
 
     check: str
     remedy: Remedy
@@ -90,6 +94,7 @@ class Lesson:
     evidence: tuple[int, ...]
     failed: int
     of: int
+    stories: int | None = None
 
     @property
     def words(self) -> str:
@@ -117,7 +122,8 @@ REMEDIES: Final[Mapping[str, Remedy]] = {
     "corroborated": Remedy("one publisher was read where several tell: fewer stories, more of each", stories=-4),
     # What the verifier holds prose against.
     **dict.fromkeys(("cites", "span", "quote", "story", "extract", "numbers", "facts", "names"), _INVENTED),
-    **dict.fromkeys(("advertisement", "plain", "length", "language", "injection"), _FORM),
+    **dict.fromkeys(("grounded", "denial"), _INVENTED),
+    **dict.fromkeys(("advertisement", "plain", "lure", "length", "language", "injection"), _FORM),
     "repeat": Remedy("sentences repeated each other: fewer of them", stories=-2, sentences=-1),
     "told": Remedy("it told again what was told: fewer, of more posts", stories=-2, min_posts=1),
     # The parts of a low score.
@@ -145,6 +151,11 @@ def lessons(episodes: Iterable[Episode]) -> tuple[Lesson, ...]:
         check = _check_of(one)
         if one.run in place and check in REMEDIES:
             failed[check][place[one.run]].append(one.id)
+    told = {
+        one.run: count
+        for one in known
+        if one.kind == "run_completed" and isinstance(count := (one.payload or {}).get("stories"), int)
+    }
     whole = DOUBT + sum(FADE**number for number in place.values())
     found = [
         Lesson(
@@ -154,6 +165,7 @@ def lessons(episodes: Iterable[Episode]) -> tuple[Lesson, ...]:
             evidence=tuple(row for number in sorted(at) for row in at[number]),
             failed=len(at),
             of=len(place),
+            stories=max((told[runs[number]] for number in at if runs[number] in told), default=None),
         )
         for check, at in failed.items()
         if len(at) >= HABIT
@@ -173,25 +185,27 @@ def adjusted(settings: Settings, learned: Sequence[Lesson]) -> Settings:
     Of several lessons on one setting the strongest counts. Nothing rises above what the subscriber asked for, and no
     digest shrinks below three stories, one sentence and six documents (or the subscriber's own lower wish).
     """
+    stories = [(one.weight, one.remedy.stories, one.stories) for one in learned]
+    sentences = [(one.weight, one.remedy.sentences, None) for one in learned]
+    documents = [(one.weight, one.remedy.documents, None) for one in learned]
+    min_posts = settings.min_posts + max((one.remedy.min_posts for one in learned), default=0)
     return replace(
         settings,
-        max_stories=_lowered("max_stories", settings.max_stories, [(x.weight, x.remedy.stories) for x in learned]),
-        max_sentences=_lowered(
-            "max_sentences", settings.max_sentences, [(x.weight, x.remedy.sentences) for x in learned]
-        ),
-        max_documents=_lowered(
-            "max_documents", settings.max_documents, [(x.weight, x.remedy.documents) for x in learned]
-        ),
-        min_posts=max(
-            settings.min_posts,
-            min(_MOST_MIN_POSTS, settings.min_posts + max((x.remedy.min_posts for x in learned), default=0)),
-        ),
-    )  # fmt: skip
+        max_stories=_lowered("max_stories", settings.max_stories, stories),
+        max_sentences=_lowered("max_sentences", settings.max_sentences, sentences),
+        max_documents=_lowered("max_documents", settings.max_documents, documents),
+        min_posts=max(settings.min_posts, min(_MOST_MIN_POSTS, min_posts)),
+    )
 
 
-def _lowered(name: str, own: int, changes: list[tuple[float, int]]) -> int:
-    most = max((math.ceil(weight * -change) for weight, change in changes if change < 0), default=0)
-    return max(min(own, _FEWEST[name]), own - most)
+def _lowered(name: str, own: int, changes: Sequence[tuple[float, int, int | None]]) -> int:
+    """Return ``own`` lowered by the strongest of ``changes``: (weight, change at full weight, what there was)."""
+    wanted = [
+        min(own, own if seen is None else seen) - math.ceil(weight * -change)
+        for weight, change, seen in changes
+        if change < 0
+    ]
+    return max(min(own, _FEWEST[name]), min([own, *wanted]))
 
 
 def distrusted(learned: Iterable[Lesson]) -> bool:

@@ -62,6 +62,19 @@ def test_a_failure_noted_twice_in_a_run_counts_once():
     assert [x.weight for x in lessons(once)] == [x.weight for x in lessons(twice)]
 
 
+def test_fewer_stories_means_fewer_than_there_were():
+    def learned(stories):
+        past = [
+            replace(one, payload={"stories": stories}) if one.kind == "run_completed" else one
+            for one in history(("coverage",), ("coverage",))
+        ]
+        return adjusted(Settings(max_stories=12), lessons(past)).max_stories
+
+    assert learned(8) == learned("eight") - 4 == 5
+    assert learned(40) == learned("eight")
+    assert learned(0) == 3
+
+
 def test_an_unknown_check_and_episodes_without_a_run_teach_nothing():
     strange = [replace(one, cause="unheard_of") for one in history(("told",), ("told",))]
     orphans = [replace(one, run=None) for one in history(("told",), ("told",))]
