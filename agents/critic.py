@@ -1,10 +1,13 @@
 """The critic: holds a draft against the evidence and corrects it at most once; a correction must raise the score."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 from agents import writer
+from agents.interview import Asked, Interview
+from agents.prompt import Block
 from agents.retriever import Folder
 from agents.writer import Desk, Method, Place, Said
 from domains import verify
@@ -72,6 +75,47 @@ def cut(draft: Draft, verdict: Verdict) -> Draft:
         )
         stories.append(replace(story, sentences=kept))
     return replace(draft, stories=tuple(stories))
+
+
+def opinion(draft: Draft, interview: Interview) -> dict[str, str]:
+    """Return the paths of written sentences that a model doubts, with its reason; {} when it is silent.
+
+    It is asked only what rules cannot see, and can only take away.
+    """
+    paths: dict[str, str] = {}
+    blocks: list[Block] = []
+    for number, story in enumerate(draft.stories, 1):
+        lines = [(f"stories[{number - 1}].headline", story.headline)]
+        lines += [(f"stories[{number - 1}].sentences[{at}]", one) for at, one in enumerate(story.sentences)]
+        for place, (path, line) in enumerate(lines):
+            if verify.rung_of(story, draft) == "extractive":
+                continue
+            paths[f"s{number}.{place}"] = path
+            blocks.append(Block(f"s{number}.{place}", line.text))
+            blocks += [Block("cites:", one.quote) for one in line.citations]
+    asked = interview.ask("critic", {"sentences": blocks}) if blocks else None
+    if not isinstance(asked, Asked):
+        return {}
+    return {paths[one["id"]]: one["why"] for one in asked.value["cut"] if one["id"] in paths}
+
+
+def judge(interview: Interview) -> Callable[[Draft, Draft], Literal["first", "second", "tie"]]:
+    """Return who says which of two digests tells a busy reader more; a model that is silent says "tie"."""
+
+    def better(first: Draft, second: Draft) -> Literal["first", "second", "tie"]:
+        asked = interview.ask("judge", {"first": _shown(first), "second": _shown(second)})
+        said = asked.value["better"] if isinstance(asked, Asked) else "tie"
+        return "first" if said == "first" else "second" if said == "second" else "tie"
+
+    return better
+
+
+def _shown(draft: Draft) -> list[Block]:
+    return [
+        Block(f"{number}.{place}", line.text)
+        for number, story in enumerate(draft.stories, 1)
+        for place, line in enumerate((story.headline, *story.sentences))
+    ]
 
 
 def _rewrite(draft: Draft, verdict: Verdict, desk: Desk) -> Draft:

@@ -1,22 +1,33 @@
 """The one loop. Each step is journalled: one that stands in the journal is read, not computed again.
 
 survey ─▶ plan ─▶ retrieve (judge, replan ≤ 1) ─▶ draft ─▶ verify ─▶ correct ≤ 1 ─▶ rank ≤ 2 ─▶ gate ─▶ Outcome
+                                                    └─▶ write (with a gateway: quality, prose) ─┘
+
+What models answered stands in the journal as "write.…" steps, so that a retry pays for nothing twice and a replay on
+those steps needs no provider; the prose itself ("write") and all after it is computed from them.
 """
 
 from dataclasses import dataclass, replace
 
-from agents import critic, gate, ledger, planner, ranker, retriever, writer
+from msgspec import UNSET, UnsetType
+
+from agents import critic, gate, ledger, planner, prose, quality, ranker, retriever, writer
 from agents.critic import Verified
 from agents.gate import Decision, Ruling
+from agents.interview import Interview
+from agents.prose import Prose, Room
+from agents.quality import Quality
 from agents.retriever import Shelf
 from agents.writer import Desk
 from domains import verify
-from domains.digest import Briefing, Digest, Draft, Plan, Settings, Verdict
+from domains.digest import Briefing, Digest, Draft, Plan, Rung, Settings, Verdict
 from domains.domain import Domain
 from domains.errors import GateClosed
+from domains.llm import insist
 from domains.ports import Deps
 from domains.survey import Survey, survey
 from domains.terms import Lexicon
+from domains.verify import Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +49,16 @@ class Outcome:
     plan: Plan
     verdict: Verdict
     candidates: tuple[Verified, ...]
+    prose: Prose | UnsetType = UNSET
+
+    @property
+    def delivered(self) -> bool:
+        """Whether there is something to deliver."""
+        return self.decision in {"ship", "degraded"}
 
     def shipped(self) -> Digest:
         """Return the digest. Raises GateClosed when the gate holds it."""
-        if self.decision != "ship":
+        if not self.delivered:
             raise GateClosed(
                 f"the digest of {self.digest.subscription!r} for {self.digest.window.start:%Y-%m-%d %H:%M} .. "
                 f"{self.digest.window.end:%Y-%m-%d %H:%M} UTC is held: {self.why}",
@@ -61,8 +78,12 @@ def run(domain: Domain, briefing: Briefing, deps: Deps) -> Outcome:
     read = step("retrieve", Retrieved, lambda: _retrieve(first, facts, settings, lexicon))
     desk = Desk(read.plan, read.shelf, facts, lexicon)
     methods = writer.METHODS[: domain.limits.candidates]
-    drafts = step("draft", tuple[Draft, ...], lambda: tuple(writer.write(method, desk) for method in methods))
+    extracts = step(
+        "draft", tuple[Draft, ...], lambda: tuple(writer.write(method, desk) for method in methods)
+    )
     held = critic.evidence(desk, deps.language)
+    written = _write(domain, deps, desk, extracts, held)
+    drafts = (written.prose.draft, extracts[0]) if written and written.prose.draft else extracts
     verdicts = step(
         "verify",
         tuple[Verdict, ...],
@@ -74,8 +95,9 @@ def run(domain: Domain, briefing: Briefing, deps: Deps) -> Outcome:
         tuple[Verified, ...],
         lambda: tuple(critic.correct(found, desk, held, domain) for found in verified),
     )
-    ranked = step("rank", tuple[Verified, ...], lambda: ranker.rank(corrected, domain.limits.candidates))
-    ruling = step("gate", Ruling, lambda: gate.decide(ranked[0] if ranked else None, held, domain))
+    ranked = step("rank", tuple[Verified, ...], lambda: _rank(corrected, domain, written))
+    hoped = written.hoped if written else None
+    ruling = step("gate", Ruling, lambda: gate.decide(ranked[0] if ranked else None, held, domain, hoped))
     return Outcome(
         digest=_digest(briefing, facts, read, ruling),
         decision=ruling.decision,
@@ -83,7 +105,55 @@ def run(domain: Domain, briefing: Briefing, deps: Deps) -> Outcome:
         plan=read.plan,
         verdict=ruling.verdict,
         candidates=ranked,
+        prose=written.prose if written else UNSET,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What models wrote, whom to ask for an opinion on it, and the rung that should have written the digest."""
+
+    prose: Prose
+    interview: Interview
+    hoped: Rung | None
+
+
+def _write(
+    domain: Domain, deps: Deps, desk: Desk, extracts: tuple[Draft, ...], held: Evidence
+) -> _Written | None:
+    """Return what models wrote, or None without a gateway.
+
+    Raises ModelError when no model answered, the digest cannot be shipped without, and waiting may help: then nothing
+    is recorded but what was answered, so that the next attempt goes on from there.
+    """
+    if deps.gateway is None:
+        return None
+    if deps.randomness is None:
+        raise ValueError("a gateway without randomness: what a model is shown must be marked unguessably")
+    drawn = deps.randomness
+    chosen = deps.journal.step("write.0", Quality, lambda: quality.choose(desk, deps.standing, drawn))
+    interview = Interview(deps.gateway, deps.journal, bytes.fromhex(chosen.randomness))
+
+    def compose() -> Prose:
+        room = Room(desk, extracts[0], held, domain, interview)
+        made = prose.compose(room, chosen.path, chosen.why)
+        failure = interview.failure
+        if made.draft is None and failure is not None and failure.retry_after_s is not None:
+            found = [Verified(draft, verify.verify(draft, held, domain.checks)) for draft in extracts]
+            best = ranker.rank([critic.correct(one, desk, held, domain) for one in found], 1)
+            if gate.decide(best[0], held, domain, outage=True).decision == "retry":
+                insist(failure)
+        return made
+
+    made = deps.journal.step("write", Prose, compose)
+    return _Written(made, interview, "model" if desk.plan.stories else None)
+
+
+def _rank(corrected: tuple[Verified, ...], domain: Domain, written: _Written | None) -> tuple[Verified, ...]:
+    if written is None or written.prose.draft is None:
+        return ranker.rank(corrected, domain.limits.candidates)
+    judge = critic.judge(written.interview) if written.prose.path == "smart" else None
+    return ranker.prefer(corrected[0], corrected[1], judge)
 
 
 def _bounded(settings: Settings, domain: Domain) -> Settings:
@@ -106,7 +176,7 @@ def _retrieve(first: Plan, facts: Survey, settings: Settings, lexicon: Lexicon) 
 
 
 def _digest(briefing: Briefing, facts: Survey, read: Retrieved, ruling: Ruling) -> Digest:
-    draft = ruling.draft if ruling.decision == "ship" else replace(ruling.draft, stories=())
+    draft = ruling.draft if ruling.decision in {"ship", "degraded"} else replace(ruling.draft, stories=())
     stories = ledger.story_rows(draft, facts, briefing.repeats)
     shown = ledger.cited(draft)
     posts = tuple(post for post in facts.posts.values() if post.id in shown)

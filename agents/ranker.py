@@ -1,8 +1,16 @@
-"""The ranker: which of at most two verified candidates is shipped."""
+"""The ranker: which of at most two verified candidates is shipped. Rules first; a judge only where they hardly differ."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final, Literal
 
 from agents.critic import Verified
+from domains.digest import Draft
+
+Better = Literal["first", "second", "tie"]
+Judge = Callable[[Draft, Draft], Better]
+# Scores that differ by no more are close: the rules measure what is told, not how well it reads.
+MARGIN: Final = 0.1
 
 
 def rank(candidates: Sequence[Verified], most: int) -> tuple[Verified, ...]:
@@ -20,6 +28,34 @@ def rank(candidates: Sequence[Verified], most: int) -> tuple[Verified, ...]:
         ),
     )
     return tuple(candidates[index] for index in order[:most])
+
+
+def prefer(prose: Verified, extract: Verified, judge: Judge | None = None) -> tuple[Verified, ...]:
+    """Return both candidates, the preferred first, with the reason in its ``why``.
+
+    Outside ``MARGIN`` the rules' score decides. Within it a judge is asked in both orders, and unless it says twice the
+    same the cheaper one wins, the extract; without a judge it is the prose, which people prefer to
+    extracts when both are true.
+    """
+    ahead = prose.verdict.score - extract.verdict.score
+    scores = f"prose {prose.verdict.score:.3f}, extract {extract.verdict.score:.3f}"
+    if prose.verdict.findings and not extract.verdict.findings:
+        return _first(extract, prose, f"{scores}: the prose has findings")
+    if abs(ahead) > MARGIN:
+        best, other = (prose, extract) if ahead > 0 else (extract, prose)
+        return _first(best, other, f"{scores}: the rules decide")
+    if judge is None:
+        return _first(prose, extract, f"{scores}: close, and prose reads better")
+    opinions = (judge(prose.draft, extract.draft), judge(extract.draft, prose.draft))
+    if opinions == ("first", "second"):
+        return _first(prose, extract, f"{scores}: close, the judge prefers the prose in both orders")
+    if opinions == ("second", "first"):
+        return _first(extract, prose, f"{scores}: close, the judge prefers the extract in both orders")
+    return _first(extract, prose, f"{scores}: close, the judge is undecided, the cheaper wins")
+
+
+def _first(best: Verified, other: Verified, why: str) -> tuple[Verified, ...]:
+    return replace(best, why=f"{best.why}; {why}" if best.why else why), other
 
 
 def _length(candidate: Verified) -> int:

@@ -22,6 +22,7 @@ from msgspec import UnsetType
 from domains import limits
 from domains.digest import Draft, DraftStory, Finding, Rung, Sentence, Verdict
 from domains.fitness import CONTROL, LINK, MARKUP, ORDER, fitness
+from domains.lure import LINE_SIGNS, lures
 from domains.post import Post
 from domains.terms import Lexicon, Told, repeats
 from domains.text import names, numbers, words
@@ -200,6 +201,11 @@ def _plain(assertion: Assertion, _: Evidence) -> str:
     return "holds a line break" if "\n" in text else ""
 
 
+def _lure(assertion: Assertion, _: Evidence) -> str:
+    found = lures(assertion.sentence.text, LINE_SIGNS) if assertion.written else ()
+    return f"holds {found[0]}" if found else ""
+
+
 def _length(assertion: Assertion, _: Evidence) -> str:
     cap = limits.HEADLINE_CHARS if assertion.headline else limits.SENTENCE_CHARS
     size = len(assertion.sentence.text)
@@ -271,6 +277,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("names", _names),
     # How it reads.
     Rule("plain", _plain),
+    Rule("lure", _lure),
     Rule("length", _length),
     Rule("language", _language),
     # Whether its wording is borne by what it cites.
