@@ -13,10 +13,6 @@ from services import persona as personas
 from services.wiring import World
 
 VERDICTS = {"up": 1.0, "down": -1.0, "none": 0.0}
-subscriber_option = click.option(
-    "--subscriber", default="me", show_default=True, help="Whose interests these are."
-)
-undo_option = click.option("--undo", is_flag=True, help="Take it back.")
 
 
 @click.command(cls=frame.Command)
@@ -25,8 +21,8 @@ undo_option = click.option("--undo", is_flag=True, help="Take it back.")
 @click.option(
     "--length", type=click.IntRange(1, SENTENCES), help="How many sentences a story may have instead."
 )
-@subscriber_option
-@undo_option
+@click.option("--subscriber", default="me", show_default=True, help="Whose interests these are.")
+@click.option("--undo", is_flag=True, help="Take it back.")
 def follow(target: str | None, language: str | None, length: int | None, subscriber: str, undo: bool) -> None:
     """Want more of a word, a source or a language."""
     _wish("follow", subscriber, target, language=language, length=length, undo=undo)
@@ -35,8 +31,8 @@ def follow(target: str | None, language: str | None, length: int | None, subscri
 @click.command(cls=frame.Command)
 @click.argument("target", metavar="WORD|SOURCE", required=False)
 @click.option("--language", metavar="CODE", help="A language instead, such as uk.")
-@subscriber_option
-@undo_option
+@click.option("--subscriber", default="me", show_default=True, help="Whose interests these are.")
+@click.option("--undo", is_flag=True, help="Take it back.")
 def mute(target: str | None, language: str | None, subscriber: str, undo: bool) -> None:
     """Want nothing of a word, a source or a language, but for what everyone should know."""
     _wish("mute", subscriber, target, language=language, length=None, undo=undo)
@@ -56,7 +52,7 @@ def rate(run: str, story: str, verdict: str) -> None:
 
 
 @click.command(cls=frame.Command)
-@subscriber_option
+@click.option("--subscriber", default="me", show_default=True, help="Whose interests these are.")
 def persona(subscriber: str) -> None:
     """Show what is known of a subscriber's interests, and from what."""
     with frame.world() as world:

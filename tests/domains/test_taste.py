@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+import msgspec
+
 from domains.digest import Drop, Plan, PlannedStory, Settings
-from domains.persona import Persona, Wish
+from domains.persona import Persona, Reweighed, Wish
 from domains.survey import Survey
 from domains.taste import arranged, personalised, preferred
 from tests.domains.tastes import likes, story, terms
@@ -38,6 +40,11 @@ def test_muted_posts_are_unread_with_the_reason_and_repeats_stay_repeats():
     } == dict.fromkeys((200, 201, 300), "you mute “hockey”")
     assert facts.unread[101] == Drop(101, "duplicate", of=100)
     assert sorted(taste.muted) == [2, 3]
+
+
+def test_reasons_survive_a_journal():
+    _, taste = personalised(WINDOW, likes("hockey", mutes=("talk",)), terms, 5)
+    assert msgspec.json.decode(msgspec.json.encode(taste), type=Reweighed) == taste
 
 
 def test_a_silent_source_is_neither_read_nor_lost():
