@@ -40,7 +40,7 @@ def test_every_reason_has_its_words():
     assert all(words and words[0].islower() and not words.endswith(".") for words in REASONS.values())
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.from_type(Digest))
 def test_a_digest_is_quiet_without_stories(value):
     assert value.quiet == (len(value.stories) == 0)
