@@ -22,11 +22,11 @@ from domains.persona import Persona, TargetKind
 from domains.ports import Clock, Language
 from domains.signal import OPEN_WEIGHT, Background, SignalKind, is_wishable
 from domains.terms import Lexicon
-from services import archive, run
+from services import archive
 from services.database import Database
 from services.diary import PersonaRow, Signal
 from services.purge import BATCH, SPELL, Purged, in_batches, oldest
-from services.schema import Source, Story, Subscriber, Subscription, Tenant
+from services.schema import Run, Source, Story, Subscriber, Subscription, Tenant
 
 # A nightly task may come some hours early.
 STALE: Final = timedelta(hours=20)
@@ -107,7 +107,9 @@ def opened(session: Session, run_id: int, place: int, *, at: datetime) -> int:
 
 
 def _judge(session: Session, run_id: int, place: int, kind: SignalKind, weight: float, at: datetime) -> int:
-    row = run.get(session, run_id)
+    row = session.get(Run, run_id)
+    if row is None:
+        raise NotFound(f"no run {run_id}", remedy="see `svodka digest list`")
     if row.digest_sha256 is None:
         raise NotFound(f"run {run_id} has no digest", remedy="see `svodka digest list`")
     digest = msgspec.json.decode(archive.get(session, row.digest_sha256), type=Digest)
