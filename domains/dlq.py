@@ -70,4 +70,4 @@ def judge(
 def fingerprint(error_type: str, place: str, message: str) -> str:
     """Return 16 hex digits that equal failures share: type, place and the message without its numbers and names."""
     plain = re.sub(r"'[^']*'|\"[^\"]*\"|0x[0-9a-f]+|\d+", "#", message)
-    return hashlib.sha256(f"{error_type}|{place}|{plain}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{error_type}|{place}|{plain}".encode("utf-8", "replace")).hexdigest()[:16]

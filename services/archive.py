@@ -27,7 +27,10 @@ def get(session: Session, sha256: str) -> bytes:
     packed = session.scalar(select(Artifact.body).where(Artifact.sha256 == sha256))
     if packed is None:
         raise NotFound(f"no artifact {sha256}", remedy="it may have been removed by retention")
-    body = zlib.decompress(packed)
+    try:
+        body = zlib.decompress(packed)
+    except zlib.error as error:
+        raise Refused(f"artifact {sha256} is damaged: {error}") from error
     if hashlib.sha256(body).hexdigest() != sha256:
         raise Refused(f"artifact {sha256} is damaged: its bytes do not have its hash")
     return body

@@ -24,7 +24,9 @@ class StoppedClock:
         return self._at
 
     def move_to(self, at: datetime) -> None:
-        """Set the clock to ``at``."""
+        """Set the clock to ``at``. Raises ValueError for a naive one."""
+        if at.tzinfo is None:
+            raise ValueError("a clock needs an aware datetime")
         self._at = at
 
     def advance(self, **delta: float) -> None:

@@ -10,10 +10,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from alembic.util import CommandError
+from psycopg.errors import IdleInTransactionSessionTimeout
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
-from domains.errors import Unavailable
+from domains.errors import Unavailable, UsageError
 
 MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
 CONNECT_S: Final = 5
@@ -46,7 +48,11 @@ class Database:
         try:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
-        except (OperationalError, InterfaceError) as error:
+        except (OperationalError, InterfaceError, InternalError) as error:
+            if isinstance(error, InternalError) and not isinstance(
+                error.orig, IdleInTransactionSessionTimeout
+            ):
+                raise
             raise Unavailable(
                 f"PostgreSQL does not answer: {_first_line(error)}", remedy="run `svodka doctor`"
             ) from error
@@ -63,6 +69,11 @@ class Database:
                     command.upgrade(config, revision)
                 else:
                     command.downgrade(config, revision)
+        except CommandError as error:
+            raise UsageError(
+                f"cannot migrate to {revision!r}: {error}",
+                remedy=f"this program knows revisions up to {head()}; a newer database needs a newer program",
+            ) from error
         except (OperationalError, InterfaceError) as error:
             raise Unavailable(
                 f"cannot migrate: {_first_line(error)}", remedy="run `svodka doctor`"
@@ -70,8 +81,13 @@ class Database:
 
     def revision(self) -> str | None:
         """Return the schema's present revision, or None for an empty database."""
-        with self.engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+        try:
+            with self.engine.connect() as connection:
+                return MigrationContext.configure(connection).get_current_revision()
+        except (OperationalError, InterfaceError) as error:
+            raise Unavailable(
+                f"PostgreSQL does not answer: {_first_line(error)}", remedy="run `svodka doctor`"
+            ) from error
 
     def dispose(self) -> None:
         """Close every connection."""

@@ -51,7 +51,7 @@ def record(
     kind = "poison" if isinstance(error, PoisonError) else dlq.kind_of(error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].name}:{frames[-1].line}" if frames else job.name
-    message = log.mask(str(error))[:MESSAGE_CHARS]
+    message = log.storable(str(error))[:MESSAGE_CHARS]
     letter = session.scalar(_open(job.name, lease.id).with_for_update())
     attempt = letter.attempt + 1 if letter else 1
     asked_s: float | None = getattr(error, "retry_after_s", None)
@@ -60,7 +60,7 @@ def record(
         letter = DeadLetter(tenant_id=tenant_id, task=job.name, row_id=lease.id, created_at=now, history=[])
         session.add(letter)
     letter.kind, letter.error, letter.message = kind, type(error).__name__, message
-    letter.traceback = log.mask("".join(traceback.format_exception(error)))[-TRACEBACK_CHARS:]
+    letter.traceback = log.storable("".join(traceback.format_exception(error)))[-TRACEBACK_CHARS:]
     letter.fingerprint = dlq.fingerprint(type(error).__name__, place, message)
     letter.attempt, letter.state, letter.next_at = attempt, verdict.state, verdict.next_at
     _note(letter, now, f"failed: {type(error).__name__}")
@@ -188,8 +188,12 @@ def _tenant_column(model: Model) -> Any:
 
 
 def _clear_poisoned_steps(session: Session, run_id: int) -> None:
-    held = session.scalar(select(Run.decision).where(Run.id == run_id))
-    if held == "hold":
-        session.execute(
-            delete(RunStep).where(RunStep.run_id == run_id, RunStep.name.not_in(("begin", "brief")))
-        )
+    """Forget the steps that would fail again: those of a held run, and all of one whose followers told its posts."""
+    run = session.get_one(Run, run_id)
+    later = select(Run.id).where(
+        Run.subscription_id == run.subscription_id, Run.window_end > run.window_end, Run.state == "done"
+    )
+    overtaken = session.scalar(select(later.exists()))
+    if overtaken or run.decision == "hold":
+        kept = ("begin",) if overtaken else ("begin", "brief")
+        session.execute(delete(RunStep).where(RunStep.run_id == run_id, RunStep.name.not_in(kept)))

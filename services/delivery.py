@@ -36,7 +36,7 @@ def errand(session: Session, lease: work.Lease, *, now: datetime) -> Errand:
     row = session.get_one(Delivery, lease.id)
     of = run.get(session, row.run_id)
     tried_at = row.sending_at
-    row.sending_at = now
+    work.note(session, lease, sending_at=now)
     return Errand(
         id=row.id,
         run=row.run_id,
@@ -60,7 +60,7 @@ def unknown(session: Session, lease: work.Lease) -> None:
 
 def not_sent(session: Session, lease: work.Lease) -> None:
     """Note that the channel certainly did not take it, so that a retry is safe."""
-    session.get_one(Delivery, lease.id).sending_at = None
+    work.note(session, lease, sending_at=None)
 
 
 def waiting(session: Session, run_id: int) -> list[int]:

@@ -82,6 +82,11 @@ def mask(text: str) -> str:
     return text
 
 
+def storable(text: str) -> str:
+    """Return ``text`` masked and as PostgreSQL can keep it: without NUL and lone surrogates."""
+    return mask(text).replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
 def mask_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Return the event with every secret hidden, by the look of a value or by the name of its key."""
     return {key: _masked(key, value) for key, value in event.items()}

@@ -75,17 +75,18 @@ def window_posts(
 ) -> list[domain.Post]:
     """Return the posts a run answers for, by time: those of its window, and late ones marked ``late``.
 
-    A late post belongs to an earlier window of this subscription but was stored after that window's run had looked.
+    A late post belongs to an earlier window of this subscription but was stored after that window's run had looked. A
+    post that another run of the subscription has answered for is not answered for again.
     """
     earlier = aliased(Run)
     told = exists().where(
         Fate.post_id == Post.id, Fate.run_id == earlier.id, earlier.subscription_id == subscription_id
     )
     inside = and_(Post.at >= window.start, Post.at < window.end)
-    late = and_(Post.at < window.start, Post.at >= max(starts_at, window.start - limits.LATE_HORIZON), ~told)
+    late = and_(Post.at < window.start, Post.at >= max(starts_at, window.start - limits.LATE_HORIZON))
     query = (
         _posts()
-        .where(Post.tenant_id == tenant_id, Post.indexed_at.is_not(None), or_(inside, late))
+        .where(Post.tenant_id == tenant_id, Post.indexed_at.is_not(None), ~told, or_(inside, late))
         .order_by(Post.at, Post.id)
     )
     if sources:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import delete, insert, select
+from sqlalchemy import and_, delete, exists, insert, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,7 @@ from domains.post import Post
 from domains.window import Window
 from services import archive, post, work
 from services.database import Database
-from services.schema import Claim, Delivery, Fate, Run, RunStep, Subscription
+from services.schema import Claim, DeadLetter, Delivery, Fate, Run, RunStep, Subscription
 from services.subscription import read_settings
 
 T = TypeVar("T")
@@ -176,12 +176,21 @@ def listing(session: Session, tenant_id: int, limit: int = 50) -> list[tuple[Run
 
 
 def is_behind(session: Session, run_id: int) -> bool:
-    """Return whether an earlier run of the same subscription is still to be made (dead and held ones do not count)."""
+    """Return whether an earlier run of the same subscription is still to be made.
+
+    One that failed and will be tried again counts; one that was held, or is tried no more by itself, does not: its posts
+    are carried into this run as late ones.
+    """
     run = get(session, run_id)
+    retried = exists().where(
+        DeadLetter.task == f"{run.domain}.make",
+        DeadLetter.row_id == Run.id,
+        DeadLetter.state.in_(("scheduled", "replaying")),
+    )
     earlier = select(Run.id).where(
         Run.subscription_id == run.subscription_id,
         Run.window_end < run.window_end,
-        Run.state.in_(("due", "leased")),
+        or_(Run.state.in_(("due", "leased")), and_(Run.state == "dead", retried)),
     )
     return session.scalar(select(earlier.exists())) or False
 
@@ -243,7 +252,8 @@ def _told(
         .join(Run, Run.id == Claim.run_id)
         .where(
             Run.subscription_id == subscription_id,
-            Run.window_end <= window.start,
+            # Also what later runs told, when this one was overtaken and is replayed.
+            Run.window_end != window.end,
             Run.window_end > window.start - TOLD_WINDOW,
             Run.state == "done",
             Claim.story_id.in_(stories),

@@ -126,6 +126,7 @@ class Post(Base):
         Index("ix_post_tenant_id_at", "tenant_id", "at"),
         Index("ix_post_unindexed", "tenant_id", "at", "id", postgresql_where=sql("indexed_at IS NULL")),
         Index("ix_post_story_id", "story_id"),
+        Index("ix_post_duplicate_of", "duplicate_of"),
         Index("ix_post_stored", "tenant_id", "stored_at"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -177,6 +177,9 @@ def _read_secrets() -> Iterator[tuple[str, str]]:
         variable = f"{PREFIX}{name.upper()}_FILE"
         if "SecretStr" in str(field.annotation) and (path := os.environ.get(variable)):
             try:
-                yield name, Path(path).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise UsageError(f"{variable}: cannot read {path}: {error.strerror}") from error
+                value = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                why = getattr(error, "strerror", None) or "not UTF-8 text"
+                raise UsageError(f"{variable}: cannot read {path}: {why}") from None
+            if value:
+                yield name, value

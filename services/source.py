@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from domains import dlq, limits
 from domains.errors import NotFound, UsageError
 from services import work
-from services.log import mask
+from services.log import storable
 from services.schema import Post, Source
 
 ERROR_CHARS: Final = 500
@@ -157,6 +157,6 @@ def failed(
         next_at=now + timedelta(seconds=max(pause_s, wait_s)),
         failures=failures,
         expiries=0,
-        last_error=mask(f"{error}: {remedy}" if remedy else str(error))[:ERROR_CHARS],
+        last_error=storable(f"{error}: {remedy}" if remedy else str(error))[:ERROR_CHARS],
         last_error_at=now,
     )

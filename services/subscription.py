@@ -153,6 +153,7 @@ def close_now(session: Session, row: Subscription, until: datetime) -> list[int]
     By the subscription's policy that is one run for all, or one for each window. Windows go on tiling from there.
     Raises UsageError when all of it is covered already.
     """
+    session.refresh(row, with_for_update=True)
     if until <= row.covered_until:
         raise UsageError(
             f"everything until {row.covered_until:%Y-%m-%d %H:%M} UTC has its digest already",

@@ -73,6 +73,11 @@ def extend(session: Session, lease: Lease, *, now: datetime, lease_s: float) -> 
     _fenced(session, lease, lease_until=now + timedelta(seconds=lease_s))
 
 
+def note(session: Session, lease: Lease, **values: Any) -> None:
+    """Write columns of a row that is ours. Raises LeaseLostError when it no longer is."""
+    _fenced(session, lease, **values)
+
+
 def settle(
     session: Session, lease: Lease, state: str, *, next_at: datetime | None = None, **values: Any
 ) -> None:

@@ -202,6 +202,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_post_stored", "post", ["tenant_id", "stored_at"], unique=False)
     op.create_index("ix_post_story_id", "post", ["story_id"], unique=False)
+    op.create_index("ix_post_duplicate_of", "post", ["duplicate_of"], unique=False)
     op.create_index("ix_post_tenant_id_at", "post", ["tenant_id", "at"], unique=False)
     op.create_index(
         "ix_post_unindexed",
@@ -430,6 +431,7 @@ def downgrade() -> None:
     op.drop_index("ix_post_unindexed", table_name="post", postgresql_where=sa.text("indexed_at IS NULL"))
     op.drop_index("ix_post_tenant_id_at", table_name="post")
     op.drop_index("ix_post_story_id", table_name="post")
+    op.drop_index("ix_post_duplicate_of", table_name="post")
     op.drop_index("ix_post_stored", table_name="post")
     op.drop_table("post")
     op.drop_table("subscriber")
