@@ -22,10 +22,10 @@ export PIP_NO_CACHE_DIR := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test chaos cover check fmt bench clean
+.PHONY: help demo up test chaos cover check prompts fmt bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
 demo: $(UV) ## Start the servers and a worker, import the example stream, print its digest, stop everything
 	@$(SVODKA) demo $(ARGS)
@@ -48,6 +48,9 @@ check: $(UV) ## Run every check that runs no product code: lint, format, types, 
 	@$(RUN) mypy
 	@$(RUN) lint-imports
 	@$(RUN) pytest tests/test_shape.py -n 0 -q
+
+prompts: $(UV) ## Check the prompts (variables, budgets, marks), how each renders, and every attack on a model
+	@$(RUN) pytest tests/prompts tests/injection -q $(ARGS)
 
 fmt: $(UV) ## Format the code and mend what the linter can mend
 	@$(RUN) ruff check --fix

@@ -7,17 +7,19 @@ smart        claims (at most two calls), prose, an opinion on it, and a judge be
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 from typing import Final, Literal
 
 from agents.writer import Desk
 from domains import limits
 from domains.ports import Standing
-from domains.text import numbers
+from domains.text import words
+from domains.wording import root
 
 Path = Literal["extractive", "fast", "smart"]
 # What a path may take in tokens before it is begun. The smart one asks at most seven times.
 SMART_TOKENS: Final = 4 * limits.FAST_TOKENS
-# A window is difficult when the documents of so large a share of its stories disagree on figures.
+# A window is difficult when in so large a share of its stories publishers disagree on a figure.
 DIFFICULT: Final = 0.34
 _LEAST_STORIES: Final = 3
 
@@ -47,15 +49,31 @@ def choose(desk: Desk, standing: Standing, randomness: Callable[[], bytes]) -> Q
 
 
 def difficulty(desk: Desk) -> float:
-    """Return the share of planned stories of several publishers whose documents agree on no figure, in [0, 1]."""
-    disputed = 0
-    for planned in desk.plan.stories:
-        documents = [desk.survey.posts[row] for row in desk.shelf.by_story[planned.story].documents]
-        figures = [numbers(post.text) for post in documents]
-        told = [one for one in figures if one]
-        several = len({post.family for post in documents}) > 1
-        disputed += several and len(told) > 1 and not frozenset.intersection(*told)
+    """Return the share of planned stories of which two publishers give different figures for the same, in [0, 1]."""
+    disputed = sum(_disputed(desk, planned.story) for planned in desk.plan.stories)
     return disputed / len(desk.plan.stories) if desk.plan.stories else 0.0
+
+
+def _disputed(desk: Desk, story: int) -> bool:
+    told: dict[str, list[tuple[str, set[str]]]] = {}
+    for row in desk.shelf.by_story[story].documents:
+        post = desk.survey.posts[row]
+        for counted, figures in _figures(post.text).items():
+            told.setdefault(counted, []).append((post.family, figures))
+    return any(
+        one[0] != other[0] and not one[1] & other[1]
+        for tellings in told.values()
+        for one, other in combinations(tellings, 2)
+    )
+
+
+def _figures(text: str) -> dict[str, set[str]]:
+    """Return the numbers in ``text`` by the root of the word that follows them: what they count."""
+    found: dict[str, set[str]] = {}
+    for number, counted in pairwise(words(text)):
+        if number.isdigit() and counted.isalpha():
+            found.setdefault(root(counted), set()).add(number)
+    return found
 
 
 def _path(desk: Desk, standing: Standing) -> tuple[Path, tuple[str, ...]]:

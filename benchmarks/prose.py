@@ -12,7 +12,7 @@ import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -197,7 +197,7 @@ class Faulty:
 
     def __call__(self, request: Request) -> Value:
         value = self._good(request)
-        if request.purpose == "write.write":
+        if request.purpose in {"write.write", "write.reduce"}:
             self._spoil(value)
         return value
 
@@ -357,17 +357,23 @@ def measure(briefings: Sequence[Briefing], language: Language, **standing: Any) 
     return rows
 
 
-def caught(briefings: Sequence[Briefing], language: Language, fault: str) -> tuple[int, int, int]:
+def told(briefings: Iterable[Briefing], language: Language) -> list[tuple[Briefing, Digest]]:
+    """Return windows with their extractive digests."""
+    return [(one, loop.run(DIGEST, one, deps(language, None)).digest) for one in briefings]
+
+
+def caught(
+    windows: Sequence[tuple[Briefing, Digest]], language: Language, fault: str
+) -> tuple[int, int, int]:
     """Return how many faults were caught, shipped, and injected, one a digest."""
     count: Counter[str] = Counter()
-    for seed, briefing in enumerate(briefings):
-        plain = loop.run(DIGEST, briefing, deps(language, None))
-        faulty = Faulty(Good(plain.digest), fault, seed)
+    for seed, (briefing, extract) in enumerate(windows):
+        faulty = Faulty(Good(extract), fault, seed)
         outcome = loop.run(DIGEST, briefing, deps(language, Scripted(faulty)))
         if faulty.bad is None or faulty.where is None:
             continue
         planned = outcome.plan.stories[int(faulty.where[1:]) - 1].story
-        texts = [
+        said = [
             line.text
             for story in outcome.digest.stories
             if story.rung == "model"
@@ -376,7 +382,7 @@ def caught(briefings: Sequence[Briefing], language: Language, fault: str) -> tup
         rightful = 1 if fault == "repeated bullet" else 0
         count["injected"] += 1
         count["caught"] += planned in outcome.prose.fallen
-        count["shipped"] += texts.count(faulty.bad) > rightful
+        count["shipped"] += said.count(faulty.bad) > rightful
     return count["caught"], count["shipped"], count["injected"]
 
 
@@ -396,7 +402,7 @@ def main() -> None:
             f"stories by the model, {sum(row.replayed for row in rows)} replayed the same without a provider"
         )
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    windows = [faults.invented(seed, language) for seed in range(count)]
+    windows = told((faults.invented(seed, language) for seed in range(count)), language)
     for fault in FAULTS:
         print(f"{fault:17} caught %d, shipped %d of %d" % caught(windows, language, fault))
 

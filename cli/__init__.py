@@ -7,7 +7,7 @@ from importlib.metadata import version
 import click
 
 from cli import backtest, budget, digest, frame, letter, source, stack
-from domains.errors import SvodkaError
+from domains.errors import SvodkaError, UsageError
 
 
 @click.group(cls=frame.Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,8 +36,11 @@ def main(arguments: list[str] | None = None) -> None:
     except SvodkaError as error:
         code = frame.fail(error, as_json)
     except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+        if as_json:
+            code = frame.fail(UsageError(error.format_message()), as_json)
+        else:
+            error.show()
+            code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = 130
     except BrokenPipeError:

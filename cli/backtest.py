@@ -11,7 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from cli import frame
 from cli.digest import duration, pairs
 from cli.source import read_families
-from domains.errors import GateClosed
+from domains.errors import GateClosed, UsageError
 from domains.window import Schedule
 from services.table import Mapping
 from tasks import backtest as backtests
@@ -52,6 +52,8 @@ def backtest(
     zone: str, fields: tuple[str, ...], families: Path | None, changes: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Replay a stream through the real pipeline in event time and write what it would have sent."""
+    if cron and every:
+        raise UsageError("choose one of --cron and --every")
     schedule = (
         Schedule(zone=zone, cron=cron) if cron else Schedule(zone=zone, period=duration(every or "24h"))
     )

@@ -1,7 +1,9 @@
 """`svodka subscribe`, `digest`, `replay` and `why`: what is sent, when, and what became of a post."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 import msgspec
@@ -9,7 +11,7 @@ from rich.console import Console
 
 from cli import frame
 from domains.digest import REASONS, Digest
-from domains.errors import GateClosed, UsageError
+from domains.errors import GateClosed, Refused, Unavailable, UsageError
 from domains.window import Schedule
 from services import archive, deadletter, delivery, ledger, manifest, post, run, subscription
 from services import source as sources
@@ -67,6 +69,7 @@ def subscribe(
         with world.database.transaction() as session:
             tenant_id = frame.tenant(session, world.settings.tenant)
             sources.check_names(session, tenant_id, names)
+            _check_channels(world, wish)
             subscription.subscribe(session, tenant_id, wish, sorted(world.channels))
         first = next(schedule.ends(now))
         value = {
@@ -113,6 +116,7 @@ def run_(name: str, until: datetime | None) -> None:
         for run_id in ids[:-1]:
             frame.err().print(f"run {run_id} made an earlier window's digest: svodka digest show {run_id}")
         show_run(world, ids[-1])
+        complain(world, ids[-1])
 
 
 @digest.command("list")
@@ -186,7 +190,7 @@ def why(ref: str) -> None:
     """Say what became of a post (SOURCE/ID) in every digest that answers for it."""
     with frame.world() as world:
         with world.database.transaction() as session:
-            found = post.find(session, frame.tenant(session, world.settings.tenant), ref)
+            found = post.find_anywhere(session, frame.tenant(session, world.settings.tenant), ref)
             fates = ledger.why(session, found.id)
         value = {"post": found.ref, "at": found.at.isoformat(), "text": found.text[:200], "story": found.story,
                  "fates": fates}  # fmt: skip
@@ -194,16 +198,19 @@ def why(ref: str) -> None:
         def human(console: Console) -> None:
             console.print(f"{found.ref}, {found.at:%Y-%m-%d %H:%M} UTC: {found.text[:100]}", markup=False)
             for fate in fates:
-                words = REASONS.get(fate["reason"], "shown")
-                of = f" ({fate['of']})" if fate["of"] else ""
-                console.print(
-                    f"  run {fate['run']} of {fate['subscription']!r}: {fate['reason']}: {words}{of} {fate['detail']}",
-                    markup=False,
-                )
+                console.print(f"  run {fate['run']} of {fate['subscription']!r}: {_fate(fate)}", markup=False)
             if not fates:
                 console.print("  no digest has answered for it yet")
 
         frame.show(value, human)
+
+
+def _fate(fate: dict[str, Any]) -> str:
+    if fate["reason"] == "shown":
+        return "shown"
+    words = REASONS[fate["reason"]]
+    detail = f", {fate['detail']}" if fate["detail"] not in {"", words} else ""
+    return f"{fate['reason']}: {words}{detail}" + (f" ({fate['of']})" if fate["of"] else "")
 
 
 def load(world: World, run_id: int) -> Digest:
@@ -240,9 +247,24 @@ def show_run(world: World, run_id: int) -> None:
             f"{one['channel']}: {one['state']}" + "".join(f"\n  {where}" for where in one["where"]),
             markup=False,
         )
-    if not made.posts and newest is not None:
-        console.print(f"No post lies in this window; the newest one is of {newest:%Y-%m-%d %H:%M} UTC: "
-                      "`svodka subscribe --since` begins earlier.")  # fmt: skip
+    if not made.shown and not made.drops and newest is not None and newest < made.window.start:
+        console.print(
+            f"No post lies in this window; the newest one is of {newest:%Y-%m-%d %H:%M} UTC: "
+            "`svodka subscribe --since` begins earlier."
+        )
+
+
+def complain(world: World, run_id: int) -> None:
+    """Raise Unavailable when a delivery of the run failed: the digest is made, but it is not where it should be."""
+    with world.database.transaction() as session:
+        failed = [one for one in delivery.of_run(session, run_id) if one["state"] in {"dead", "unknown"}]
+        letter = deadletter.of_row(session, job.DELIVERY.name, failed[0]["delivery"]) if failed else None
+    if failed:
+        why = f": {letter.message}" if letter else ", and nobody knows whether it was taken"
+        raise Unavailable(
+            f"the digest of run {run_id} was not delivered to {failed[0]['channel']}{why}",
+            remedy=f"`svodka dlq replay {letter.id}` tries again" if letter else "look there, then decide",
+        )
 
 
 def pairs(texts: tuple[str, ...]) -> dict[str, str]:
@@ -259,18 +281,29 @@ def pairs(texts: tuple[str, ...]) -> dict[str, str]:
 def duration(text: str) -> timedelta:
     """Return a duration such as 30m, 6h, 7d. Raises UsageError for a text that is none."""
     units = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-    if not text[:-1].isdigit() or text[-1:] not in units or not 0 < int(text[:-1]) < 10_000:
+    count = text[:-1]
+    plain = count.isascii() and count.isdecimal() and len(count) < 5
+    if not plain or text[-1:] not in units or int(count) == 0:
         raise UsageError(
             f"cannot read the duration {text!r}", remedy="a number and m, h, d or w, such as 24h"
         )
-    return timedelta(**{units[text[-1]]: int(text[:-1])})
+    return timedelta(**{units[text[-1]]: int(count)})
 
 
 def _cron(at: str) -> str:
     hour, colon, minute = at.partition(":")
-    if not colon or not hour.isdigit() or not minute.isdigit() or int(hour) > 23 or int(minute) > 59:
+    if not colon or not re.fullmatch("[0-9]{1,2}:[0-9]{2}", at) or int(hour) > 23 or int(minute) > 59:
         raise UsageError(f"cannot read the time {at!r}", remedy="expected HH:MM, such as 08:00")
     return f"{int(minute)} {int(hour)} * * *"
+
+
+def _check_channels(world: World, wish: subscription.Wish) -> None:
+    for name, target in wish.channels:
+        if name in world.channels:
+            try:
+                world.channels[name].check(target)
+            except Refused as error:
+                raise UsageError(str(error), remedy=error.remedy) from error
 
 
 def _channel(text: str) -> tuple[str, str]:

@@ -187,6 +187,6 @@ def moment(_: click.Context, param: click.Parameter, value: str | None) -> datet
 
 def number(text: str, what: str) -> int:
     """Return a row's number. Raises NotFound for text that is none."""
-    if not text.isdigit() or len(text) > 18:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
         raise NotFound(f"no {what} {text!r}", remedy=f"a {what} is named by its number")
     return int(text)

@@ -30,7 +30,12 @@ def source() -> None:
 @click.option("--no-fetch", is_flag=True, help="Register it only; the worker will fetch it.")
 def add(address: str, name: str | None, family: str | None, interval_s: float | None, no_fetch: bool) -> None:
     """Add a feed by its URL, or a folder that is watched for exports, and fetch it once."""
-    parts = urlsplit(address)
+    if interval_s is not None and not 60 <= interval_s <= 604_800:
+        raise UsageError(f"cannot fetch every {interval_s:g} seconds", remedy="from 60 to 604800, a week")
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise UsageError(f"cannot read the address {address!r}: {error}") from error
     folder = Path(address)
     if parts.scheme in {"http", "https"} and parts.hostname:
         kind, url, own = "feed", address, parts.hostname.removeprefix("www.")

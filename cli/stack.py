@@ -94,7 +94,13 @@ def demo(var: Path | None) -> None:
             run_id = _make(world, supervisor, bar)
             bar.stop()
             digest.show_run(world, run_id)
-    frame.err().print(f"Done in {time.monotonic() - began:.0f} s; everything it started has stopped.")
+            digest.complain(world, run_id)
+    console = frame.err()
+    console.print(f"Done in {time.monotonic() - began:.0f} s; everything it started has stopped.")
+    console.print(
+        f"Ask it more: SVODKA_VAR={var} svodka why solvych_live/48214, digest list, replay {run_id}",
+        markup=False,
+    )
 
 
 def _make(world: wiring.World, supervisor: stack.Stack, bar: Progress) -> int:

@@ -37,6 +37,10 @@ def _within(old: DigestStory, new: DigestStory) -> Iterator[str]:
         yield f"~ {name} headline: {old.headline.text} → {new.headline.text}"
     if old.section != new.section:
         yield f"~ {name} section: {old.section} → {new.section}"
+    for what in ("posts", "sources", "families", "languages", "since", "repeats", "continuing", "late"):
+        was, now = getattr(old, what), getattr(new, what)
+        if was != now:
+            yield f"~ {name} {what}: {_row(was)} → {_row(now)}"
     before, after = [s.text for s in old.sentences], [s.text for s in new.sentences]
     yield from (f"- {name} ({new.headline.text}): {text}" for text in before if text not in after)
     yield from (f"+ {name} ({new.headline.text}): {text}" for text in after if text not in before)
@@ -45,6 +49,9 @@ def _within(old: DigestStory, new: DigestStory) -> Iterator[str]:
 def _counts(old: Digest, new: Digest) -> Iterator[str]:
     if len(old.shown) != len(new.shown):
         yield f"~ posts cited: {len(old.shown)} → {len(new.shown)}"
+    elif set(old.shown) != set(new.shown):
+        gone, come = sorted({*old.shown} - {*new.shown}), sorted({*new.shown} - {*old.shown})
+        yield f"~ posts cited: {_row(gone)} → {_row(come)}"
     before = Counter(drop.reason for drop in old.drops)
     after = Counter(drop.reason for drop in new.drops)
     for reason in sorted(before | after):
@@ -53,7 +60,7 @@ def _counts(old: Digest, new: Digest) -> Iterator[str]:
 
 
 def _rest(old: Digest, new: Digest) -> Iterator[str]:
-    for name in ("rung", "method", "sections"):
+    for name in ("rung", "method", "sections", "zone", "window"):
         before, after = getattr(old, name), getattr(new, name)
         if before != after:
             yield f"~ {name}: {_row(before)} → {_row(after)}"

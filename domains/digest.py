@@ -3,9 +3,10 @@
 Everything here is JSON-able through msgspec, so that a step's result is an artifact and a replay needs nothing else.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import UNSET, UnsetType
 
@@ -27,6 +28,14 @@ REASONS: dict[Reason, str] = {
 }
 
 
+BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
+    "max_stories": (1, 50),
+    "max_sentences": (0, 3),
+    "max_documents": (1, 30),
+    "min_posts": (1, 1_000),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a subscriber may change about a digest; part of the manifest, so `replay --set` can change it.
@@ -40,6 +49,17 @@ class Settings:
     max_documents: int = 30
     min_posts: int = 1
     languages: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in BOUNDS.items():
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be from {least} to {most}")
+
+
+def settings_help() -> str:
+    """Return what may be set, in words."""
+    bounds = ", ".join(f"{name} from {least} to {most}" for name, (least, most) in BOUNDS.items())
+    return f"whole numbers: {bounds}; languages as codes with commas, such as ru,uk"
 
 
 @dataclass(frozen=True, slots=True)

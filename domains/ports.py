@@ -81,6 +81,10 @@ class Channel(Protocol):
     name: str
     idempotent: bool
 
+    def check(self, target: str) -> None:
+        """Raise Refused when ``target`` can never be sent to; says nothing of whether it can be reached now."""
+        ...
+
     def send(self, parcel: Parcel, target: str) -> Receipt:
         """Hand over ``parcel`` to ``target``.
 

@@ -201,9 +201,15 @@ def _plain(assertion: Assertion, _: Evidence) -> str:
     return "holds a line break" if "\n" in text else ""
 
 
-def _lure(assertion: Assertion, _: Evidence) -> str:
-    found = lures(assertion.sentence.text, LINE_SIGNS) if assertion.written else ()
-    return f"holds {found[0]}" if found else ""
+def _lure(assertion: Assertion, evidence: Evidence) -> str:
+    if not assertion.written:
+        return ""
+    found = lures(assertion.sentence.text, LINE_SIGNS)
+    if found:
+        return f"holds {found[0]}"
+    own = {root(word) for word in content(assertion.sentence.text)}
+    strange = own & evidence.vocabulary.luring - {root(word) for word in words(assertion.quoted)}
+    return "holds a word that only lures say" if strange else ""
 
 
 def _length(assertion: Assertion, _: Evidence) -> str:

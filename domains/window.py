@@ -7,7 +7,7 @@ them), or a fixed period anchored at a moment.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,6 +17,8 @@ from domains.errors import UsageError
 
 CatchUp = Literal["one", "each"]
 AT_ONCE: Final = 1_000
+# How far back the latest closing time is looked for, step by step.
+LOOK_BACK: Final = (timedelta(hours=1), timedelta(days=1), timedelta(days=40), timedelta(days=40_000))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -77,24 +79,31 @@ class Schedule:
         for local in CronSim(self.cron or "", after.astimezone(ZoneInfo(self.zone))):
             yield local.astimezone(UTC)
 
+    def last_end(self, after: datetime, now: datetime) -> datetime | None:
+        """Return the latest closing time in (after, now], or None; without walking through years of them."""
+        for back in LOOK_BACK:
+            start = max(after, now - back)
+            last = None
+            for end in takewhile(lambda end: end <= now, self.ends(start)):
+                last = end
+            if last is not None or start == after:
+                return last
+        return None
+
 
 def closed_windows(
     schedule: Schedule, covered_until: datetime, now: datetime, catch_up: CatchUp = "each"
 ) -> list[Window]:
     """Return the windows that have closed since ``covered_until``, ascending and without a gap.
 
-    With ``catch_up="one"`` missed windows are joined into one that covers them all. At most `AT_ONCE` closing times
-    are looked at: a subscription that begins years ago is caught up call by call.
+    With ``catch_up="one"`` missed windows are joined into one that covers them all; otherwise there are at most
+    `AT_ONCE` of them, and a subscription that begins years ago is caught up call by call.
     """
-    ends: list[datetime] = []
-    for end in islice(schedule.ends(covered_until), AT_ONCE):
-        if end > now:
-            break
-        ends.append(end)
     if catch_up == "one":
-        ends = ends[-1:]
-    starts = [covered_until, *ends]
-    return [Window(start, end) for start, end in zip(starts, ends, strict=False)]
+        end = schedule.last_end(covered_until, now)
+        return [] if end is None else [Window(covered_until, end)]
+    ends = list(islice(takewhile(lambda end: end <= now, schedule.ends(covered_until)), AT_ONCE))
+    return [Window(start, end) for start, end in zip([covered_until, *ends], ends, strict=False)]
 
 
 def next_ends(schedule: Schedule, after: datetime, count: int) -> list[datetime]:

@@ -6,9 +6,11 @@ a word without its case ending: rough, but a name in another case is still that 
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import Final
 
+from domains.lure import LINE_SIGNS, lures
 from domains.terms import STOPWORDS
 from domains.text import names, words
 
@@ -38,18 +40,27 @@ _NEGATIONS: Final = frozenset(_NEGATING.split())
 
 
 class Vocabulary:
-    """The words that a window's posts write in small letters somewhere: common words, not names. Read when first asked."""
+    """The words that a window's posts use, as roots; they are read when first asked for."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = texts
-        self._roots: frozenset[str] | None = None
 
-    def __contains__(self, word: object) -> bool:
-        if self._roots is None:
-            self._roots = frozenset(
-                root(one) for text in self._texts for one in words(text) if one[0].islower()
-            )
-        return isinstance(word, str) and root(word) in self._roots
+    @cached_property
+    def common(self) -> frozenset[str]:
+        """What somebody writes in small letters: common words, not names."""
+        return frozenset(root(word) for text in self._texts for word in words(text) if word[0].islower())
+
+    @cached_property
+    def luring(self) -> frozenset[str]:
+        """What only lines say that are meant for machines, or hold links or code: no model is shown them."""
+        lured: set[str] = set()
+        clean: set[str] = set()
+        for text in self._texts:
+            whole = bool(lures(text))
+            for line in text.split("\n"):
+                into = lured if whole or lures(line, LINE_SIGNS) else clean
+                into.update(root(word) for word in words(line))
+        return frozenset(lured - clean)
 
 
 def root(word: str) -> str:
@@ -79,7 +90,7 @@ def openings(text: str) -> frozenset[str]:
 def is_common(word: str, vocabulary: Vocabulary) -> bool:
     """Return whether ``word``, which begins a sentence, is known to be no name."""
     small = word.casefold()
-    return small in STOPWORDS or small in _OPENERS or word in vocabulary
+    return small in STOPWORDS or small in _OPENERS or root(word) in vocabulary.common
 
 
 def denied(text: str) -> tuple[frozenset[str], frozenset[str]]:

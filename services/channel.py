@@ -36,6 +36,10 @@ class FileChannel:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    def check(self, target: str) -> None:
+        """Raise Refused when the target is no plain name or leads out of the root."""
+        self._folder(target)
+
     def send(self, parcel: Parcel, target: str) -> Receipt:
         """Write the files into the folder ``target`` under the root; the empty target is the root itself.
 
@@ -84,14 +88,18 @@ class StdoutChannel:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
+    def check(self, target: str) -> None:
+        """Raise Refused for any target but "" and "-"."""
+        if target not in {"", "-"}:
+            raise Refused(f"the channel stdout has no target {target!r}", remedy='use "-"')
+
     def send(self, parcel: Parcel, target: str) -> Receipt:
         """Write the Markdown and flush; ``target`` must be empty or "-".
 
         Raises Refused for another target and Unavailable when the stream is closed. A stream that breaks while it is
         written to raises OSError: nobody knows how much was read.
         """
-        if target not in {"", "-"}:
-            raise Refused(f"the channel stdout has no target {target!r}", remedy='use "-"')
+        self.check(target)
         if self._stream.closed:
             raise Unavailable("standard output is closed", remedy="choose the file channel for a service")
         self._stream.write(f"{parcel.markdown}\n")

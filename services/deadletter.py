@@ -154,6 +154,12 @@ def of_row(session: Session, task: str, row_id: int) -> DeadLetter | None:
     return session.scalar(_open(task, row_id))
 
 
+def is_permanent(session: Session, task: str, row_id: int) -> bool:
+    """Return whether the row's work has failed and is not tried again by itself."""
+    letter = of_row(session, task, row_id)
+    return letter is not None and letter.state == "permanent"
+
+
 def letters(
     session: Session, *, tenant_id: int | None = None, states: Sequence[str] = dlq.OPEN
 ) -> list[DeadLetter]:

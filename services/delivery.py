@@ -83,6 +83,7 @@ def of_run(session: Session, run_id: int) -> list[dict[str, Any]]:
     rows = session.scalars(select(Delivery).where(Delivery.run_id == run_id).order_by(Delivery.id))
     return [
         {
+            "delivery": row.id,
             "channel": row.channel,
             "target": row.target,
             "state": row.state,

@@ -27,6 +27,7 @@ from services.recall import Memory, Raw
 from services.schema import Post, Source, Story, Tenant
 
 BATCH: Final = 300
+TURN: Final = 50
 # What was learned is written down after so many posts; the rest is learned again when another process takes over.
 KEPT_AFTER: Final = 500
 
@@ -47,18 +48,17 @@ class Indexer:
         self._database, self._clock, self._language, self._lease_s = database, clock, language, lease_s
         self._memories: dict[int, Memory] = {}
 
-    def catch_up(self, lease: work.Lease) -> int:
-        """Analyse every post of a claimed tenant up to now, settle the lease, and return how many there were.
+    def catch_up(self, lease: work.Lease) -> bool:
+        """Analyse a claimed tenant's posts up to now and settle the lease; return whether none is left.
 
-        Raises LeaseLostError when another worker took over; what is committed by then stands.
+        After `TURN` batches the row is due again: one import must not keep a worker from all else. Raises LeaseLostError when another worker took over; what is committed by then stands.
         """
-        count = 0
-        while True:
+        for turn in range(TURN + 1):
             with self._database.transaction() as session:
                 raws = recall.unindexed(session, lease.id, self._clock.now(), BATCH)
-                if not raws:
-                    work.settle(session, lease, "done", next_at=self._clock.now())
-                    return count
+                if not raws or turn == TURN:
+                    work.settle(session, lease, "due" if raws else "done", next_at=self._clock.now())
+                    return not raws
                 generation = session.execute(
                     select(Tenant.generation).where(Tenant.id == lease.id)
                 ).scalar_one()
@@ -76,7 +76,7 @@ class Indexer:
                 _write(session, lease.id, memory, batch, now)
             memory.generation = generation + 1
             self._memories[lease.id] = memory
-            count += len(raws)
+        return False
 
     def _analyse(
         self, memory: Memory, raws: Sequence[Raw], numbers: list[int], answered: dict[tuple[int, str], int]

@@ -63,8 +63,9 @@ def take(
     default: source.Known,
     *,
     families: Mapping[str, str] | None = None,
+    lease: work.Lease | None = None,
 ) -> Iterator[Report]:
-    """Store ``entries`` batch by batch, and yield the same growing report after each.
+    """Store ``entries`` batch by batch, and yield the same growing report after each; each batch extends the lease.
 
     Entries that name no source go to ``default``; ``families`` names the publisher family of sources.
     """
@@ -77,6 +78,8 @@ def take(
             by_source.setdefault(entry.source or default.name, []).append(entry)
         with intake.database.transaction() as session:
             now = intake.clock.now()
+            if lease is not None:
+                work.extend(session, lease, now=now, lease_s=intake.lease_s)
             for name, group in by_source.items():
                 if name not in rows:
                     family = (families or {}).get(name) or group[0].family
@@ -101,6 +104,7 @@ def take_file(
     name: str | None = None,
     mapping: table.Mapping | None = None,
     families: Mapping[str, str] | None = None,
+    lease: work.Lease | None = None,
 ) -> Iterator[Report]:
     """Import a file of any known kind, as `take` does. Raises InputError for a file that is none."""
     kind = inbox.sniff(path)
@@ -109,7 +113,7 @@ def take_file(
     entries = inbox.read(path, now=intake.clock.now(), mapping=mapping)
     if name:
         entries = (replace(one, source=None) if isinstance(one, domain.Entry) else one for one in entries)
-    return take(intake, tenant_id, entries, known, families=families)
+    return take(intake, tenant_id, entries, known, families=families, lease=lease)
 
 
 def fetch(intake: Intake, lease: work.Lease) -> set[int]:
@@ -121,7 +125,7 @@ def fetch(intake: Intake, lease: work.Lease) -> set[int]:
     with intake.database.transaction() as session:
         row = source.get(session, lease.id)
     try:
-        came = _scan(intake, row) if row.kind == "directory" else _get(intake, row)
+        came = _scan(intake, row, lease) if row.kind == "directory" else _get(intake, row, lease)
     except (Unavailable, InputError, Refused) as error:
         with intake.database.transaction() as session:
             source.failed(session, lease, error, now=intake.clock.now())
@@ -151,7 +155,7 @@ class _Came:
     busy: bool = False
 
 
-def _get(intake: Intake, row: Source) -> _Came:
+def _get(intake: Intake, row: Source, lease: work.Lease) -> _Came:
     """Fetch a feed and store it."""
     got = intake.fetcher.get(row.url or "", etag=row.etag, modified=row.last_modified)
     if got.retry_after_s is not None:
@@ -161,30 +165,38 @@ def _get(intake: Intake, row: Source) -> _Came:
     entries = feed.parse(got.body, url=got.final_url, content_type=got.content_type, now=intake.clock.now())
     mine = (replace(one, source=None) if isinstance(one, domain.Entry) else one for one in entries)
     known = source.Known(row.name, row.kind, row.family, row.url)
-    report = _last(take(intake, row.tenant_id, mine, known))
+    report = _last(take(intake, row.tenant_id, mine, known, lease=lease))
     settled = {"etag": got.etag, "last_modified": got.modified, "last_error": _complaint(report.bad)}
     if got.moved_to:
         settled["url"] = got.moved_to
     return _Came(report, settled)
 
 
-def _scan(intake: Intake, row: Source) -> _Came:
+def _scan(intake: Intake, row: Source, lease: work.Lease) -> _Came:
     """Import the new and changed files of a watched folder; one that cannot be read waits until it changes."""
     seen = {name: inbox.Stamp(*stamp) for name, stamp in row.cursor.get("files", {}).items()}
     found = inbox.scan(Path(row.url or ""), seen, now=intake.clock.now())
     report = Report(bad=list(found.skipped), bad_count=len(found.skipped))
     for file in found.fresh:
         try:
-            one = _last(take_file(intake, row.tenant_id, file.path))
+            one = _last(take_file(intake, row.tenant_id, file.path, lease=lease))
         except InputError as error:
             report.add_bad(domain.Bad(file.name, str(error)))
             continue
         report.stored += one.stored
         for bad in one.bad:
             report.add_bad(bad)
+        # File by file, so that a worker that dies over the third does not begin with the first again.
+        seen[file.name] = file.stamp
+        with intake.database.transaction() as session:
+            work.note(session, lease, cursor=_cursor(seen))
     stamps = seen | {file.name: file.stamp for file in (*found.fresh, *found.touched)}
+    return _Came(report, {"cursor": _cursor(stamps), "last_error": _complaint(report.bad)})
+
+
+def _cursor(stamps: Mapping[str, inbox.Stamp]) -> dict[str, Any]:
     files = {name: [stamp.size, stamp.mtime_ns, stamp.sha256] for name, stamp in sorted(stamps.items())}
-    return _Came(report, {"cursor": {"files": files}, "last_error": _complaint(report.bad)})
+    return {"files": files}
 
 
 def _last(reports: Iterator[Report]) -> Report:

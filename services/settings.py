@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -115,6 +116,28 @@ class Settings(BaseSettings):
         bool, Field(description="Ask models whose price nobody knows, as if they were free")
     ] = False
 
+    @field_validator("database_url")
+    @classmethod
+    def known_database(cls, value: SecretStr | None) -> SecretStr | None:
+        """Return the URL for the driver we have. Raises ValueError for another database, never showing the URL."""
+        if value is None:
+            return None
+        scheme, colon, rest = value.get_secret_value().partition("://")
+        if scheme not in {"postgresql", "postgres", "postgresql+psycopg"} or not colon or not _is_url(rest):
+            raise ValueError("must be a URL such as postgresql://user:password@host/database")
+        return SecretStr(f"postgresql+psycopg://{rest}")
+
+    @field_validator("broker_url", "redis_url")
+    @classmethod
+    def known_broker(cls, value: SecretStr | None) -> SecretStr | None:
+        """Return the URL. Raises ValueError for a broker we do not speak to."""
+        if value is None:
+            return None
+        scheme, colon, rest = value.get_secret_value().partition("://")
+        if scheme not in {"amqp", "amqps", "redis", "rediss"} or not colon or not _is_url(rest):
+            raise ValueError("must be a URL such as amqp://user:password@host// or redis://host:6379/0")
+        return value
+
     @field_validator("log_level")
     @classmethod
     def known_level(cls, value: str) -> str:
@@ -166,6 +189,14 @@ def table() -> str:
             f"| `{PREFIX}{name.upper()}` | {f'`{default}`' if default else ''} | {field.description} |"
         )
     return "\n".join(lines)
+
+
+def _is_url(rest: str) -> bool:
+    try:
+        port = urlsplit(f"scheme://{rest}").port
+    except ValueError:
+        return False
+    return port is None or port > 0
 
 
 def _secrets_from_files() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Subscribers, subscriptions, and the windows that close for them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,11 +12,13 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from domains import digest
 from domains.digest import Settings
 from domains.errors import NotFound, UsageError
 from domains.window import CatchUp, Schedule, Window, closed_windows
 from services.schema import Run, Subscriber, Subscription, Tenant
 
+NAME: Final = re.compile(r"[\w.:-]{1,64}")
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -54,6 +57,12 @@ def subscribe(
     for channel, _ in wish.channels:
         if channel not in known_channels:
             raise UsageError(f"unknown channel {channel!r}", remedy=f"one of: {', '.join(known_channels)}")
+    if len({channel for channel, _ in wish.channels}) < len(wish.channels):
+        raise UsageError("a channel may be named once", remedy="make another subscription for another target")
+    if not NAME.fullmatch(wish.name):
+        raise UsageError(
+            f"{wish.name!r} cannot name a subscription", remedy="letters, digits, '.', '-', '_', ':'"
+        )
     read_settings(wish.settings)
     taken = session.scalar(
         select(Subscription.id).where(Subscription.tenant_id == tenant_id, Subscription.name == wish.name)
@@ -196,7 +205,7 @@ def read_settings(values: dict[str, Any]) -> Settings:
     try:
         return msgspec.convert(values, Settings)
     except msgspec.ValidationError as error:
-        raise UsageError(f"wrong digest settings: {error}") from error
+        raise UsageError(f"wrong digest settings {values}", remedy=digest.settings_help()) from error
 
 
 def _close(session: Session, row: Subscription, windows: Sequence[Window]) -> list[int]:

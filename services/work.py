@@ -114,11 +114,6 @@ def wake_indexing(session: Session, *, now: datetime, tenant_id: int | None = No
     session.execute(query if tenant_id is None else query.where(Tenant.id == tenant_id))
 
 
-def is_dead(session: Session, model: Model, row_id: int) -> bool:
-    """Return whether the row was set aside with a dead letter."""
-    return session.scalar(select(model.state).where(model.id == row_id)) == "dead"
-
-
 def revive(session: Session, model: Model, row_id: int, *, now: datetime) -> None:
     """Make a dead, held or unknown row due again, its counted deaths forgiven."""
     session.execute(

@@ -29,6 +29,7 @@ from tasks import job
 
 # What lies before --from teaches boilerplate, duplicates and stories, as a running system would have learned them.
 WARM_UP: Final = max(limits.STORY_WINDOW, limits.DUPLICATE_WINDOW)
+WRITTEN: Final = ("stories.jsonl", "drops.jsonl", "summary.json")
 Progress = Callable[[str, int, int], None]
 
 
@@ -64,7 +65,8 @@ def backtest(world: World, wish: Wish, progress: Progress) -> dict[str, Any]:
     began = time.monotonic()
     if wish.start is not None and wish.end is not None and wish.start >= wish.end:
         raise UsageError("--from must lie before --to")
-    _prepare(wish.out)
+    inbox.sniff(wish.input)
+    _prepare(wish.out, wish.input)
     clock = StoppedClock(world.clock.now())
     world = _stopped(world, clock, wish.out)
     tenant_id = _tenant(world, wish.out)
@@ -90,11 +92,19 @@ def backtest(world: World, wish: Wish, progress: Progress) -> dict[str, Any]:
     return summary
 
 
-def _prepare(out: Path) -> None:
+def _prepare(out: Path, read: Path) -> None:
+    """Make room for the results: only what an earlier backtest wrote there is removed."""
+    ours = [out / name for name in WRITTEN]
+    if read.resolve() in [path.resolve() for path in ours]:
+        raise UsageError(f"--input {read} would be overwritten", remedy="choose another --out")
+    if out.is_dir() and any(out.iterdir()) and not (out / WRITTEN[-1]).exists():
+        raise UsageError(f"{out} holds other files", remedy="choose a new or empty folder for --out")
     try:
         (out / "digests").mkdir(parents=True, exist_ok=True)
-        for old in (*out.glob("digests/*.*"), *out.glob("*.jsonl"), *out.glob("summary.json")):
-            old.unlink()
+        for old in (*ours[:-1], *out.glob("digests/*_run-*")):
+            old.unlink(missing_ok=True)
+        # From here on the folder is known as ours, however this run ends.
+        ours[-1].write_text("{}\n", "utf-8")
     except OSError as error:
         raise Unavailable(
             f"cannot write to {out}: {error.strerror}", remedy="choose another --out"

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from domains.digest import Digest
 from domains.errors import InputError
 from domains.post import Bad, Entry
 from domains.window import Schedule
@@ -88,11 +87,6 @@ def load(world: World, tenant_id: int, example: Stream) -> Iterator[int]:
                 f"{path}: {report.bad[0].where}: {report.bad[0].why}", remedy="git checkout examples/"
             )
         count += report.read
-
-
-def posts_of(digest: Digest) -> int:
-    """Return how many posts a digest answers for."""
-    return len(digest.shown) + len(digest.drops)
 
 
 def _moved(entries: Iterator[Entry | Bad], name: str, example: Stream) -> Iterator[Entry | Bad]:

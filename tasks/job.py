@@ -27,11 +27,14 @@ Errands = Sequence[tuple[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of work: its task's name, the table of its rows, and what is done to one. Returns what to nudge."""
+    """A kind of work: its task's name, the table of its rows, and what is done to one.
+
+    ``work`` returns what to nudge next, or None when the row could not be worked on yet and was put back.
+    """
 
     name: str
     model: work.Model
-    work: Callable[[World, work.Lease], Errands]
+    work: Callable[[World, work.Lease], Errands | None]
 
 
 def perform(world: World, kind: Kind, row_id: int) -> Errands:
@@ -58,6 +61,8 @@ def perform(world: World, kind: Kind, row_id: int) -> Errands:
         return ()
     except Exception as error:  # noqa: BLE001  the one broad except: every failure becomes a dead letter
         _bury(world, kind, lease, error)
+        return ()
+    if errands is None:
         return ()
     with world.database.transaction() as session:
         deadletter.resolve(session, kind.name, row_id, now=world.clock.now())
@@ -96,13 +101,15 @@ def fetch(world: World, lease: work.Lease) -> Errands:
 
 
 def index(world: World, lease: work.Lease) -> Errands:
-    """Analyse a tenant's new posts, then wake the runs that waited for it."""
-    world.indexer.catch_up(lease)
+    """Analyse a tenant's new posts, then wake the runs that waited for it; what is left waits for the next turn."""
+    finished = world.indexer.catch_up(lease)
+    if not finished:
+        return [(INDEX.name, lease.id)]
     with world.database.transaction() as session:
         return [(DIGEST.name, run_id) for run_id in run.due_of(session, lease.id, now=world.clock.now())]
 
 
-def make(world: World, lease: work.Lease) -> Errands:
+def make(world: World, lease: work.Lease) -> Errands | None:
     """Make a digest: freeze the window, walk the loop's steps from the last checkpoint, finish.
 
     A run waits for the subscription's earlier ones, since what they told is not told again, and for the window's posts
@@ -111,11 +118,11 @@ def make(world: World, lease: work.Lease) -> Errands:
     with world.database.transaction() as session:
         if run.is_behind(session, lease.id):
             work.settle(session, lease, "due", next_at=world.clock.now())
-            return ()
-    if not _indexed(world, lease.id):
+            return None
+    if not _indexed(world, lease):
         with world.database.transaction() as session:
             work.settle(session, lease, "due", next_at=world.clock.now())
-        return ()
+        return None
     journal = run.RunJournal(world.database, world.clock, lease, world.settings.lease_s)
     journal.step(manifest.BEGIN, dict[str, str], manifest.versions)
     briefing = journal.step("brief", Briefing, lambda: _brief(world, lease.id))
@@ -127,19 +134,25 @@ def make(world: World, lease: work.Lease) -> Errands:
         return [*deliveries, *((DIGEST.name, row) for row in run.following(session, lease.id))]
 
 
-def _indexed(world: World, run_id: int) -> bool:
+def _indexed(world: World, lease: work.Lease) -> bool:
     """Analyse the posts of the run's window that wait for it, unless another worker is at it; return whether all are.
 
-    Where analysis is dead (its letter is open), the digest is made from what is analysed; the rest comes late.
+    Where analysis has failed for good (its letter is permanent), the digest is made from what is analysed; the rest
+    comes late.
     """
-    with world.database.transaction() as session:
-        window, tenant_id = run.window_of(session, run_id)
-        if not post.pending(session, tenant_id, window.end):
-            return True
-        work.wake_indexing(session, now=world.clock.now(), tenant_id=tenant_id)
-    perform(world, INDEX, tenant_id)
-    with world.database.transaction() as session:
-        return not post.pending(session, tenant_id, window.end) or work.is_dead(session, Tenant, tenant_id)
+    before: int | None = None
+    while True:
+        with world.database.transaction() as session:
+            window, tenant_id = run.window_of(session, lease.id)
+            waiting = post.pending(session, tenant_id, window.end)
+            if not waiting or deadletter.is_permanent(session, INDEX.name, tenant_id):
+                return True
+            if before is not None and waiting >= before:
+                return False
+            work.wake_indexing(session, now=world.clock.now(), tenant_id=tenant_id)
+            work.extend(session, lease, now=world.clock.now(), lease_s=world.settings.lease_s)
+        before = waiting
+        perform(world, INDEX, tenant_id)
 
 
 def _brief(world: World, run_id: int) -> Briefing:

@@ -8,7 +8,7 @@ import msgspec
 
 from agents import loop
 from domains.difference import difference
-from domains.digest import Briefing, Digest, Settings
+from domains.digest import Briefing, Digest, Settings, settings_help
 from domains.domain import DIGEST
 from domains.errors import NotFound, UsageError
 from domains.ports import Deps
@@ -59,7 +59,8 @@ def changed(settings: Settings, changes: Mapping[str, str]) -> Settings:
     try:
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise UsageError(f"cannot set {', '.join(changes)}: {error}") from error
+        wrong = ", ".join(f"{name}={text}" for name, text in changes.items())
+        raise UsageError(f"cannot set {wrong}", remedy=settings_help()) from error
 
 
 def changes_only(changes: Mapping[str, str]) -> dict[str, Any]:

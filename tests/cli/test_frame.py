@@ -103,7 +103,6 @@ def test_an_error_is_json_when_that_was_asked_for(svodka, arguments):
     assert answer.code == (2 if value["error"] == "UsageError" else 1)
 
 
-@pytest.mark.xfail(strict=True, reason="click's own usage errors are printed as text")
 def test_misuse_is_json_when_that_was_asked_for(svodka):
     assert set(json.loads(svodka("digest", "run", "--until", "now", "--json").err)) >= {"error", "message"}
 
@@ -123,7 +122,6 @@ def test_an_error_has_its_code_and_says_what_to_do(capsys, error, code):
     assert json.loads(capsys.readouterr().err)["error"] == error.__name__
 
 
-@pytest.mark.xfail(strict=True, reason="Database.revision lets OperationalError through: a traceback")
 def test_a_database_that_is_away_is_said_without_its_password(svodka, monkeypatch):
     url = f"postgresql+psycopg://me:hunter2@127.0.0.1:{free_port()}/x"
     monkeypatch.setenv("SVODKA_DATABASE_URL", url)
@@ -155,7 +153,6 @@ def test_what_is_no_number_names_no_row(text):
         frame.number(text, "run")
 
 
-@pytest.mark.xfail(strict=True, reason="str.isdigit takes digits that int does not")
 def test_a_raised_digit_is_no_number():
     with pytest.raises(NotFound):
         frame.number("²", "run")

@@ -34,7 +34,6 @@ def test_a_clock_does_not_begin_without_a_zone():
         StoppedClock(NAIVE)
 
 
-@pytest.mark.xfail(strict=True, reason="move_to takes a naive datetime")
 def test_a_clock_is_not_moved_to_a_time_without_a_zone():
     clock = StoppedClock(AT)
     with pytest.raises(ValueError, match="aware"):

@@ -150,14 +150,12 @@ def test_indexes_and_checks_are_those_of_the_models_too(fresh_database, postgres
     assert made["columns"] == drawn["columns"]
 
 
-@pytest.mark.xfail(strict=True, reason="Alembic's CommandError is not one of ours")
 @pytest.mark.parametrize("revision", ["nonsense", "9999", "0001x"])
 def test_a_revision_that_does_not_exist_is_named(fresh_database, revision):
     with pytest.raises(SvodkaError, match=revision):
         fresh_database.migrate(revision)
 
 
-@pytest.mark.xfail(strict=True, reason="Alembic's CommandError is not one of ours")
 def test_a_schema_of_a_newer_program_is_left_alone_and_named(fresh_database):
     with fresh_database.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -224,9 +222,6 @@ def test_nobody_waits_for_the_world_inside_a_transaction(database):
     }
 
 
-@pytest.mark.xfail(
-    strict=True, reason="IdleInTransactionSessionTimeout is an InternalError, which is not translated"
-)
 def test_a_transaction_that_sleeps_is_ended_and_not_borne(database):
     def oversleep():
         with database.transaction() as session:

@@ -211,7 +211,6 @@ def test_a_letter_holds_no_secret(database, feed, text):
     assert "no answer" in letter.message
 
 
-@pytest.mark.xfail(strict=True, reason="NUL and lone surrogates break the letter itself")
 @pytest.mark.parametrize("text", ["a \0 in the middle", "half a pair: \ud83d"])
 def test_an_error_that_names_what_no_text_column_holds_is_a_letter_too(database, feed, text):
     letter = letter_of(database, fail(database, feed, InputError(f"broken: {text}")))

@@ -281,7 +281,6 @@ def test_a_worker_that_overslept_changes_nothing_of_the_source(database, clock, 
     assert row(database, feed).etag is None
 
 
-@pytest.mark.xfail(strict=True, reason="a NUL in an error's message breaks the health itself")
 def test_an_error_that_no_text_column_holds_is_health_too(database, clock, feed):
     fetch(desk(database, clock, InputError("item 3: a \0 in its id")), feed)
     assert row(database, feed).failures == 1

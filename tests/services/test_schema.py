@@ -100,9 +100,6 @@ def unindexed_references():
                 yield f"{table.name}.{key.parent.name}"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="post.duplicate_of has no index: removing n posts reads n times the table"
-)
 def test_removing_many_rows_does_not_scan_a_table_for_each():
     assert list(unindexed_references()) == []
 

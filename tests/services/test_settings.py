@@ -173,7 +173,6 @@ def test_a_secret_file_that_is_not_there_is_named(monkeypatch, tmp_path):
         settings.load()
 
 
-@pytest.mark.xfail(strict=True, reason="UnicodeDecodeError is not turned into UsageError")
 def test_a_secret_file_that_is_binary_is_named(monkeypatch, tmp_path):
     path = tmp_path / "secret"
     path.write_bytes(b"hunter2\xff\xfe\x00")
@@ -183,7 +182,6 @@ def test_a_secret_file_that_is_binary_is_named(monkeypatch, tmp_path):
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.xfail(strict=True, reason="an empty file is read as an empty URL")
 def test_an_empty_secret_file_is_no_setting(monkeypatch, tmp_path):
     path = tmp_path / "secret"
     path.write_text("\n")

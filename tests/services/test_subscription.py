@@ -141,7 +141,6 @@ def test_a_beat_skips_what_another_is_just_closing(database, tenant_id):
     assert_tiles(windows(database, row_id), DAY, DAY + 2 * ONE_DAY)
 
 
-@pytest.mark.xfail(strict=True, reason="close_now reads covered_until without the row's lock")
 def test_a_person_and_a_beat_at_once_close_no_time_twice(database, tenant_id):
     row_id = subscribe(database, tenant_id, Schedule(period=ONE_DAY, anchor=DAY), catch_up="one")
     with database.transaction() as session:
