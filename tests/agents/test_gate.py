@@ -49,3 +49,17 @@ def test_an_empty_draft_for_an_empty_plan_is_an_honest_quiet_digest(desk: Desk) 
     quiet = Draft("submodular", "extractive", ())
     ruling = gate.decide(Verified(quiet, verify.verify(quiet, held)), held, DIGEST)
     assert (ruling.decision, ruling.why) == ("ship", "nothing was worth telling")
+
+
+def test_a_lower_rung_than_hoped_for_ships_degraded(busy: Desk) -> None:
+    _, held, draft = prepared(busy)
+    ruling = gate.decide(judged(draft, held), held, DIGEST, "model")
+    assert (ruling.decision, ruling.draft) == ("degraded", draft)
+    assert ruling.why.endswith("the lowest rung that wrote is extractive")
+    assert gate.decide(judged(draft, held), held, DIGEST, "extractive").decision == "ship"
+
+
+def test_what_would_be_held_is_tried_again_after_an_outage(busy: Desk) -> None:
+    _, held, draft = prepared(busy)
+    assert gate.decide(None, held, DIGEST, "model", outage=True).decision == "retry"
+    assert gate.decide(judged(draft, held), held, DIGEST, "model", outage=True).decision == "degraded"
