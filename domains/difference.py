@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from domains.digest import Digest, DigestStory
+from domains.digest import Digest, DigestStory, Drop
 
 
 def difference(old: Digest, new: Digest) -> tuple[str, ...]:
@@ -37,7 +37,17 @@ def _within(old: DigestStory, new: DigestStory) -> Iterator[str]:
         yield f"~ {name} headline: {old.headline.text} → {new.headline.text}"
     if old.section != new.section:
         yield f"~ {name} section: {old.section} → {new.section}"
-    for what in ("posts", "sources", "families", "languages", "since", "repeats", "continuing", "late"):
+    for what in (
+        "posts",
+        "sources",
+        "families",
+        "languages",
+        "since",
+        "repeats",
+        "continuing",
+        "late",
+        "rung",
+    ):
         was, now = getattr(old, what), getattr(new, what)
         if was != now:
             yield f"~ {name} {what}: {_row(was)} → {_row(now)}"
@@ -57,6 +67,13 @@ def _counts(old: Digest, new: Digest) -> Iterator[str]:
     for reason in sorted(before | after):
         if before[reason] != after[reason]:
             yield f"~ posts left out ({reason}): {before[reason]} → {after[reason]}"
+    moved = {_fate(drop) for drop in old.drops} ^ {_fate(drop) for drop in new.drops}
+    if moved and before == after:
+        yield f"~ posts left out otherwise: {_row(sorted({post for post, *_ in moved}))}"
+
+
+def _fate(drop: Drop) -> tuple[int, str, int | None, str]:
+    return drop.post, drop.reason, drop.of, drop.detail
 
 
 def _rest(old: Digest, new: Digest) -> Iterator[str]:

@@ -134,7 +134,11 @@ class Settings(BaseSettings):
         if value is None:
             return None
         scheme, colon, rest = value.get_secret_value().partition("://")
-        if scheme not in {"amqp", "amqps", "redis", "rediss"} or not colon or not _is_url(rest):
+        if (
+            scheme not in {"amqp", "amqps", "redis", "rediss", "valkey", "valkeys"}
+            or not colon
+            or not _is_url(rest)
+        ):
             raise ValueError("must be a URL such as amqp://user:password@host// or redis://host:6379/0")
         return value
 

@@ -153,14 +153,7 @@ def test_beat_dies_and_two_beats_close_the_same_windows(arena, news):
     [
         (".draft.computed", "-pigeon.unsent"),
         (".finish.before", "-file.unsent"),
-        pytest.param(
-            ("-file.claimed",),
-            marks=pytest.mark.xfail(
-                strict=True,
-                raises=AssertionError,
-                reason="delivery.errand writes sending_at without asking whose the lease is",
-            ),
-        ),
+        ("-file.claimed",),
     ],
     ids=" ".join,
 )
@@ -211,11 +204,6 @@ def test_a_run_that_kills_every_worker_is_set_aside_and_an_operator_heals_it(are
     assert arena.settle([poisoned, after, *others]) == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a run does not wait for an earlier one that failed: it takes that one's posts for late, both tell them",
-)
 @pytest.mark.parametrize("failure", [Unavailable, work.PoisonError])
 def test_a_run_that_failed_and_its_follower_tell_nothing_twice(arena, news, failure):
     now = arena.world.clock.now()

@@ -20,6 +20,14 @@ WINDOWS = st.builds(
 )
 st.register_type_strategy(datetime, AT)
 st.register_type_strategy(Window, WINDOWS)
+st.register_type_strategy(
+    digest.Settings,
+    st.builds(
+        digest.Settings,
+        **{name: st.integers(*bounds) for name, bounds in digest.BOUNDS.items()},
+        languages=st.lists(st.text()).map(tuple),
+    ),
+)
 # JSON knows no infinity; scores and expectations are finite.
 st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
 

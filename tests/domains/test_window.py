@@ -88,12 +88,21 @@ def test_naive_and_empty_windows_are_refused():
         Window(at, at)
 
 
-@pytest.mark.parametrize("catch_up", ["each", "one"])
-def test_a_subscription_that_begins_years_ago_is_caught_up_bit_by_bit(catch_up):
+@pytest.mark.parametrize("cron", [None, "* * * * *", "0 8 * * *", "0 0 29 2 *"])
+def test_years_of_missed_windows_are_joined_into_one(cron):
+    start, now = datetime(2020, 1, 1, tzinfo=UTC), datetime(2026, 1, 3, 7, tzinfo=UTC)
+    period = None if cron else timedelta(minutes=1)
+    schedule = Schedule(cron=cron, period=period, anchor=None if cron else start)
+    (window,) = closed_windows(schedule, start, now, "one")
+    assert window.start == start
+    assert window.end <= now < next_ends(schedule, window.end, 1)[0]
+
+
+def test_a_subscription_that_begins_years_ago_is_caught_up_bit_by_bit():
     schedule = Schedule(period=timedelta(minutes=1), anchor=datetime(2020, 1, 1, tzinfo=UTC))
     start, now = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 3, tzinfo=UTC)
     covered, passes = start, 0
-    while windows := closed_windows(schedule, covered, now, catch_up):
+    while windows := closed_windows(schedule, covered, now):
         assert len(windows) <= AT_ONCE
         assert windows[0].start == covered
         covered, passes = windows[-1].end, passes + 1

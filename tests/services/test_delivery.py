@@ -98,10 +98,10 @@ def test_a_delivery_that_was_taken_is_done_with_its_receipt(database, run_id, fi
         shown = delivery.of_run(session, run_id)
     assert shown == [
         {
-            "channel": "file", "target": "family", "state": "done", "delivered_at": TOMORROW.isoformat(),
+            "delivery": first, "channel": "file", "target": "family", "state": "done", "delivered_at": TOMORROW.isoformat(),
             "where": ["a/b.html"],
         },
-        {"channel": "stdout", "target": "", "state": "due", "delivered_at": None, "where": []},
+        {"delivery": first + 1, "channel": "stdout", "target": "", "state": "due", "delivered_at": None, "where": []},
     ]  # fmt: skip
     assert row(database, first).receipt == {"where": ["a/b.html"], "external_id": "42"}
     assert claim(database, first, "b", TOMORROW + timedelta(days=1)) is None

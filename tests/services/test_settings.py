@@ -123,11 +123,12 @@ def test_every_wrong_variable_is_named_at_once(monkeypatch):
 
 def test_no_error_and_no_view_of_the_settings_tells_a_secret(monkeypatch):
     for name in SECRETS:
-        monkeypatch.setenv(f"{PREFIX}{name.upper()}", f"postgresql://me:hunter2-{name}@db/x")
+        scheme = "postgresql" if name == "database_url" else "redis"
+        monkeypatch.setenv(f"{PREFIX}{name.upper()}", f"{scheme}://me:hunter2-{name}@db/0")
     assert len(SECRETS) >= 3
     found = settings.load()
     assert "hunter2" not in f"{found} {found!r} {found.model_dump()} {found.model_dump_json()}"
-    assert found.database_url.get_secret_value() == "postgresql://me:hunter2-database_url@db/x"
+    assert found.database_url.get_secret_value() == "postgresql+psycopg://me:hunter2-database_url@db/0"
     monkeypatch.setenv("SVODKA_LEASE_S", "hunter2")
     with pytest.raises(UsageError) as caught:
         settings.load()
@@ -145,9 +146,10 @@ def test_a_secret_of_a_wrong_type_is_refused_without_being_told(override):
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_may_be_in_a_file(monkeypatch, tmp_path, name):
     path = tmp_path / "secret"
-    path.write_text("redis://:hunter2@host/0\n")
+    scheme = "postgresql+psycopg" if name == "database_url" else "redis"
+    path.write_text(f"{scheme}://:hunter2@host/0\n")
     monkeypatch.setenv(f"{PREFIX}{name.upper()}_FILE", str(path))
-    assert getattr(settings.load(), name).get_secret_value() == "redis://:hunter2@host/0"
+    assert getattr(settings.load(), name).get_secret_value() == f"{scheme}://:hunter2@host/0"
 
 
 def test_what_is_no_secret_is_not_read_from_a_file(monkeypatch, tmp_path):
@@ -159,12 +161,12 @@ def test_what_is_no_secret_is_not_read_from_a_file(monkeypatch, tmp_path):
 
 def test_what_a_caller_gives_comes_before_files_and_files_before_variables(monkeypatch, tmp_path):
     path = tmp_path / "secret"
-    path.write_text("from-file")
-    monkeypatch.setenv("SVODKA_BROKER_URL", "from-variable")
-    assert settings.load().broker_url.get_secret_value() == "from-variable"
+    path.write_text("redis://from-file")
+    monkeypatch.setenv("SVODKA_BROKER_URL", "redis://from-variable")
+    assert settings.load().broker_url.get_secret_value() == "redis://from-variable"
     monkeypatch.setenv("SVODKA_BROKER_URL_FILE", str(path))
-    assert settings.load().broker_url.get_secret_value() == "from-file"
-    assert settings.load(broker_url="given").broker_url.get_secret_value() == "given"
+    assert settings.load().broker_url.get_secret_value() == "redis://from-file"
+    assert settings.load(broker_url="amqp://given").broker_url.get_secret_value() == "amqp://given"
 
 
 def test_a_secret_file_that_is_not_there_is_named(monkeypatch, tmp_path):
@@ -212,7 +214,7 @@ def test_a_childs_settings_are_those_it_was_given(monkeypatch):
     assert (found.tenant, found.sweep_s, found.database_url.get_secret_value()) == (
         "me",
         2.0,
-        "postgresql://x",
+        "postgresql+psycopg://x",
     )
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from domains.digest import Settings
+from domains.digest import BOUNDS, Settings
 from domains.errors import NotFound, UsageError
 from services.schema import Artifact, Claim, Delivery, Fate, Run, RunStep
 from tasks import job, replay
@@ -91,10 +91,10 @@ def test_a_change_that_is_none_is_named(changes, word):
         replay.changed(Settings(), changes)
 
 
-NUMBERS = [name for name, value in asdict(Settings()).items() if type(value) is int]
+NUMBERS = {name: st.none() | st.integers(*bounds) for name, bounds in BOUNDS.items()}
 
 
-@given(st.dictionaries(st.sampled_from(NUMBERS), st.integers(1, 1_000)))
+@given(st.fixed_dictionaries(NUMBERS).map(lambda given: {k: v for k, v in given.items() if v is not None}))
 def test_what_is_set_is_changed_and_nothing_else(values):
     texts = {name: str(value) for name, value in values.items()}
     assert asdict(replay.changed(Settings(), texts)) == asdict(Settings()) | values
