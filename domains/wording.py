@@ -28,11 +28,15 @@ _OPENING: Final = (
     "both several many few another every each either neither two three officials police authorities residents "
     "according local firefighters rescuers doctors scientists experts investigators prosecutors lawmakers workers "
     "people meanwhile earlier later today yesterday nobody nearly almost among despite following including since "
+    "however additionally furthermore moreover previously eventually nonetheless nevertheless still ultimately yet prior "
+    "finally besides instead although though once overall shares users "
     "i'm i've i'd i'll it's there's "
     "несколько оба обе двое трое многие власти полиция жители спасатели врачи учёные ученые эксперты следователи "
     "прокуратура депутаты среди согласно раньше ранее позже вчера сегодня завтра никто почти вместе впервые "
+    "кроме впрочем наконец теперь пока поэтому затем потом кстати напомним сначала всего "
     "кілька обидва обидві двоє троє багато влада поліція мешканці рятувальники лікарі вчені експерти слідчі "
-    "прокуратура депутати серед згідно раніше пізніше вчора сьогодні ніхто майже разом уперше вперше"
+    "прокуратура депутати серед згідно раніше пізніше вчора сьогодні ніхто майже разом уперше вперше "
+    "втім нарешті тепер поки тому потім нагадаємо спочатку всього"
 )
 _OPENERS: Final = frozenset(_OPENING.split())
 _NEGATING: Final = "not no never none without cannot не нет ни без нельзя ні без немає нема"
