@@ -18,7 +18,7 @@ from domains.errors import NotFound, UsageError
 from domains.window import CatchUp, Schedule, Window, closed_windows
 from services.schema import Run, Subscriber, Subscription, Tenant
 
-NAME: Final = re.compile(r"[\w.:-]{1,64}")
+NAME: Final = re.compile(r"[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,99}")
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -61,7 +61,7 @@ def subscribe(
         raise UsageError("a channel may be named once", remedy="make another subscription for another target")
     if not NAME.fullmatch(wish.name):
         raise UsageError(
-            f"{wish.name!r} cannot name a subscription", remedy="letters, digits, '.', '-', '_', ':'"
+            f"{wish.name!r} cannot name a subscription", remedy="up to 100 characters on one line"
         )
     read_settings(wish.settings)
     taken = session.scalar(

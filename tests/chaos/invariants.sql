@@ -70,9 +70,17 @@ UNION ALL SELECT 'no letter stays open, only outages and operators'' replays are
     concat_ws(' ', task, row_id, kind, state, error, message)
 FROM dead_letter WHERE state <> 'resolved' OR kind NOT IN ('transient', 'poison')
 
--- The key of fate allows no second one.
+-- The key of fate allows no second one in a run. A run that was overtaken leaves to its follower what that one has
+-- told as late; two runs of a subscription never answer for one post.
 UNION ALL SELECT 'each post of a window has its fate', 'run ' || run_id, 'post ' || post_id
-FROM (SELECT * FROM expected_fate EXCEPT SELECT run_id, post_id FROM fate) AS missing
+FROM expected_fate AS missing JOIN run ON run.id = missing.run_id
+WHERE NOT EXISTS (
+    SELECT FROM fate JOIN run AS any_run ON any_run.id = fate.run_id
+    WHERE fate.post_id = missing.post_id AND any_run.subscription_id = run.subscription_id)
+
+UNION ALL SELECT 'a post is answered for once', 'subscription ' || run.subscription_id, 'post ' || fate.post_id
+FROM fate JOIN run ON run.id = fate.run_id
+GROUP BY run.subscription_id, fate.post_id HAVING count(*) > 1
 
 -- A post from before the window is late: its own window's run told nothing of it before.
 UNION ALL SELECT 'a fate is of the window, or late', 'run ' || fate.run_id, 'post ' || fate.post_id

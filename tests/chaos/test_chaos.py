@@ -238,6 +238,10 @@ SPOILED = {
             created_at, updated_at)
         SELECT id, 'index.posts', id, 'transient', '', '', '', '', 3, 'permanent', now(), now() FROM tenant""",
     "each post of a window has its fate": "DELETE FROM fate WHERE reason IS NOT NULL",
+    "a post is answered for once": """
+        INSERT INTO fate (run_id, post_id, reason) SELECT run.id, fate.post_id, 'duplicate'
+        FROM fate JOIN run AS own ON own.id = fate.run_id
+        JOIN run ON run.subscription_id = own.subscription_id AND run.id <> own.id""",
     "a fate is of the window, or late": "UPDATE run SET window_end = window_end - interval '12 hours'",
     "a claim is what its post says": 'UPDATE claim SET "start" = "start" + 1',
     "what is claimed is shown, and the other way round": "DELETE FROM claim",
