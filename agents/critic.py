@@ -18,6 +18,7 @@ from domains.terms import Told
 from domains.verify import Brief, Evidence
 from domains.wording import Vocabulary
 
+Better = Literal["first", "second", "tie"]
 # A story read from one document is about what its first lines say.
 _LEAD_LINES: Final = 4
 
@@ -99,13 +100,15 @@ def opinion(draft: Draft, interview: Interview) -> dict[str, str]:
     return {paths[one["id"]]: one["why"] for one in asked.value["cut"] if one["id"] in paths}
 
 
-def judge(interview: Interview) -> Callable[[Draft, Draft], Literal["first", "second", "tie"]]:
-    """Return who says which of two digests tells a busy reader more; a model that is silent says "tie"."""
+def judge(interview: Interview) -> Callable[[Draft, Draft], Better | None]:
+    """Return who says which of two digests tells a busy reader more, or None when no model answers."""
 
-    def better(first: Draft, second: Draft) -> Literal["first", "second", "tie"]:
+    def better(first: Draft, second: Draft) -> Better | None:
         asked = interview.ask("judge", {"first": _shown(first), "second": _shown(second)})
-        said = asked.value["better"] if isinstance(asked, Asked) else "tie"
-        return "first" if said == "first" else "second" if said == "second" else "tie"
+        if not isinstance(asked, Asked):
+            return None
+        said: Better = asked.value["better"]
+        return said
 
     return better
 

@@ -152,7 +152,8 @@ def _write(
 def _rank(corrected: tuple[Verified, ...], domain: Domain, written: _Written | None) -> tuple[Verified, ...]:
     if written is None or written.prose.draft is None:
         return ranker.rank(corrected, domain.limits.candidates)
-    judge = critic.judge(written.interview) if written.prose.path == "smart" else None
+    asks = written.prose.path == "smart" and not written.prose.silent
+    judge = critic.judge(written.interview) if asks else None
     return ranker.prefer(corrected[0], corrected[1], judge)
 
 

@@ -51,7 +51,8 @@ class Prose:
     """What models wrote, if anything. ``fallen`` names the stories told extractively, with the check that they failed.
 
     ``corrected`` is None when no correction was asked for, else whether it was kept. ``withheld`` are posts that no
-    model was shown. ``calls`` reached a provider; ``prompts`` are the prompts used, by name, version and hash.
+    model was shown. ``calls`` reached a provider; ``prompts`` are the prompts used, by name, version and hash. ``silent``
+    says that a question went unanswered, after which no other is asked.
     """
 
     draft: Draft | None
@@ -63,6 +64,7 @@ class Prose:
     calls: int = 0
     tokens: int = 0
     prompts: tuple[str, ...] = ()
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,17 @@ def compose(room: Room, path: Path, why: Sequence[str]) -> Prose:
 
 
 def _account(room: Room, prose: Prose) -> Prose:
-    asked = room.interview.answers
-    used = dict.fromkeys(f"{one.purpose} {one.prompt_version} {one.prompt_sha256[:12]}" for one in asked)
-    return replace(prose, calls=room.interview.calls, tokens=room.interview.tokens, prompts=tuple(used))
+    interview = room.interview
+    used = dict.fromkeys(
+        f"{one.purpose} {one.prompt_version} {one.prompt_sha256[:12]}" for one in interview.answers
+    )
+    return replace(
+        prose,
+        calls=interview.calls,
+        tokens=interview.tokens,
+        prompts=tuple(used),
+        silent=interview.failure is not None,
+    )
 
 
 def _fast(room: Room, shown: Exhibit) -> Attempt:

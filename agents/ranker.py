@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final
 
-from agents.critic import Verified
+from agents.critic import Better, Verified
 from domains.digest import Draft
 
-Better = Literal["first", "second", "tie"]
-Judge = Callable[[Draft, Draft], Better]
+Judge = Callable[[Draft, Draft], Better | None]
 # Scores that differ by no more are close: the rules measure what is told, not how well it reads.
 MARGIN: Final = 0.1
 
@@ -34,7 +33,7 @@ def prefer(prose: Verified, extract: Verified, judge: Judge | None = None) -> tu
     """Return both candidates, the preferred first, with the reason in its ``why``.
 
     Outside ``MARGIN`` the rules' score decides. Within it a judge is asked in both orders, and unless it says twice the
-    same the cheaper one wins, the extract; without a judge it is the prose, which people prefer to
+    same the cheaper one wins, the extract; without a judge, or one that answers, it is the prose, which people prefer to
     extracts when both are true.
     """
     ahead = prose.verdict.score - extract.verdict.score
@@ -44,9 +43,9 @@ def prefer(prose: Verified, extract: Verified, judge: Judge | None = None) -> tu
     if abs(ahead) > MARGIN:
         best, other = (prose, extract) if ahead > 0 else (extract, prose)
         return _first(best, other, f"{scores}: the rules decide")
-    if judge is None:
+    opinions = (judge(prose.draft, extract.draft), judge(extract.draft, prose.draft)) if judge else (None,)
+    if None in opinions:
         return _first(prose, extract, f"{scores}: close, and prose reads better")
-    opinions = (judge(prose.draft, extract.draft), judge(extract.draft, prose.draft))
     if opinions == ("first", "second"):
         return _first(prose, extract, f"{scores}: close, the judge prefers the prose in both orders")
     if opinions == ("second", "first"):

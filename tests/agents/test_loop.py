@@ -95,9 +95,9 @@ def briefings(draw: st.DrawFn) -> Briefing:
         for number in range(100, 100 + draw(st.integers(0, 5)))
     )
     settings = Settings(
-        max_stories=draw(st.integers(0, 4)),
+        max_stories=draw(st.integers(1, 4)),
         max_sentences=draw(st.integers(0, 3)),
-        max_documents=draw(st.integers(0, 40)),
+        max_documents=draw(st.integers(1, 30)),
         min_posts=draw(st.integers(1, 3)),
         languages=draw(st.sampled_from([(), ("en",), ("ru", "en")])),
     )

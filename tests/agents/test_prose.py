@@ -312,6 +312,25 @@ def test_a_judge_that_prefers_a_place_is_undecided_and_the_cheaper_wins(busy, be
     assert "undecided, the cheaper wins" in outcome.candidates[0].why
 
 
+@pytest.mark.parametrize("silent", ["critic", "judge"])
+def test_an_opinion_that_nobody_gives_changes_nothing(busy, silent):
+    scripted = Scripted(good(busy))
+
+    class HalfDead:
+        def complete(self, request, check=None):
+            return (
+                Dead().outcome if request.purpose == f"write.{silent}" else scripted.complete(request, check)
+            )
+
+    journal = MemoryJournal()
+    outcome = loop.run(DIGEST, busy.briefing(), deps(HalfDead(), journal, important=True))
+    assert outcome.digest.rung == "model"
+    assert "prose reads better" in outcome.candidates[0].why
+    answers = {name: body for name, body in journal.steps.items() if name.startswith("write.")}
+    again = loop.run(DIGEST, busy.briefing(), deps(Silent(), MemoryJournal(answers)))
+    assert msgspec.json.encode(again.digest) == msgspec.json.encode(outcome.digest)
+
+
 def test_a_short_budget_takes_the_next_way_down(busy):
     gateway, outcome = run(busy, good(busy), important=True, tokens_left=limits.FAST_TOKENS)
     assert (outcome.prose.path, len(gateway.requests)) == ("fast", 1)
