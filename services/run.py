@@ -5,7 +5,7 @@ claim ─▶ brief (a frozen window) ─▶ journal: one artifact a step ─▶ 
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -71,8 +71,8 @@ class RunJournal:
 class MemoryJournal:
     """Checkpoints that are computed afresh and kept in memory; replays run on it."""
 
-    def __init__(self) -> None:
-        self.steps: dict[str, bytes] = {}
+    def __init__(self, steps: Mapping[str, bytes] | None = None) -> None:
+        self.steps = dict(steps or {})
 
     def step(self, name: str, kind: type[T], compute: Callable[[], T]) -> T:
         """Return the step's result as it would be read back from an artifact."""
@@ -112,7 +112,9 @@ def brief(session: Session, run_id: int) -> Briefing:
     )
 
 
-def finish(session: Session, lease: work.Lease, digest: Digest, why: str, *, now: datetime) -> None:
+def finish(
+    session: Session, lease: work.Lease, digest: Digest, decision: str, why: str, *, now: datetime
+) -> None:
     """End the run with its digest: claims, fates and deliveries with the run's state, all or nothing.
 
     Raises LeaseLostError when another worker has taken the run over; then nothing is written.
@@ -123,7 +125,7 @@ def finish(session: Session, lease: work.Lease, digest: Digest, why: str, *, now
         lease,
         "done",
         ended_at=now,
-        decision="ship",
+        decision=decision,
         why=why,
         rung=digest.rung,
         score=digest.score,
@@ -161,6 +163,16 @@ def recorded(session: Session, run_id: int, name: str, kind: type[T]) -> T:
         get(session, run_id)
         raise NotFound(f"run {run_id} has no step {name!r} yet")
     return msgspec.json.decode(archive.get(session, sha256), type=kind)
+
+
+def recorded_steps(session: Session, run_id: int, prefix: str) -> dict[str, bytes]:
+    """Return the bodies of a run's recorded steps whose names begin with ``prefix``."""
+    rows = session.execute(
+        select(RunStep.name, RunStep.sha256).where(
+            RunStep.run_id == run_id, RunStep.name.startswith(prefix, autoescape=True)
+        )
+    )
+    return {name: archive.get(session, sha256) for name, sha256 in rows}
 
 
 def listing(session: Session, tenant_id: int, limit: int = 50) -> list[tuple[Run, str]]:

@@ -8,15 +8,18 @@ the result is there and the row still due.
 """
 
 import logging
+import secrets
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from agents import loop
 from domains.digest import Briefing
 from domains.domain import DIGEST as DIGEST_DOMAIN
-from domains.ports import Deps
+from domains.llm import Payer
+from domains.ports import Deps, Journal
 from services import deadletter, delivery, intake, log, manifest, post, run, work
 from services.schema import Delivery, Run, Source, Tenant
 from services.wiring import World
@@ -126,10 +129,10 @@ def make(world: World, lease: work.Lease) -> Errands | None:
     journal = run.RunJournal(world.database, world.clock, lease, world.settings.lease_s)
     journal.step(manifest.BEGIN, dict[str, str], manifest.versions)
     briefing = journal.step("brief", Briefing, lambda: _brief(world, lease.id))
-    outcome = loop.run(DIGEST_DOMAIN, briefing, Deps(world.language, journal))
+    outcome = loop.run(DIGEST_DOMAIN, briefing, _deps(world, lease, journal))
     digest = outcome.shipped()
     with world.database.transaction() as session:
-        run.finish(session, lease, digest, outcome.why, now=world.clock.now())
+        run.finish(session, lease, digest, outcome.decision, outcome.why, now=world.clock.now())
         deliveries = [(DELIVERY.name, row) for row in delivery.waiting(session, lease.id)]
         return [*deliveries, *((DIGEST.name, row) for row in run.following(session, lease.id))]
 
@@ -153,6 +156,16 @@ def _indexed(world: World, lease: work.Lease) -> bool:
             work.extend(session, lease, now=world.clock.now(), lease_s=world.settings.lease_s)
         before = waiting
         perform(world, INDEX, tenant_id)
+
+
+def _deps(world: World, lease: work.Lease, journal: Journal) -> Deps:
+    """Return what agents are given: with a model set up, a gateway that this run pays for."""
+    with world.database.transaction() as session:
+        tenant_id = run.get(session, lease.id).tenant_id
+    gateway = world.gateways.open(Payer(tenant_id, request=f"run-{lease.id}", run_id=lease.id))
+    if gateway is None:
+        return Deps(world.language, journal)
+    return Deps(world.language, journal, gateway=gateway, randomness=partial(secrets.token_bytes, 16))
 
 
 def _brief(world: World, run_id: int) -> Briefing:

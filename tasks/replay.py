@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from agents import loop
+from agents.interview import Silent
 from domains.difference import difference
 from domains.digest import Briefing, Digest, Settings, settings_help
 from domains.domain import DIGEST
@@ -38,14 +40,23 @@ def replay(world: World, run_id: int, changes: Mapping[str, str]) -> Replayed:
             raise NotFound(f"run {run_id} has no digest to compare with", remedy="see `svodka digest list`")
         recorded = archive.get(session, row.digest_sha256)
         briefing = run.recorded(session, run_id, "brief", Briefing)
+        answers = run.recorded_steps(session, run_id, "write.")
     briefing = replace(briefing, settings=changed(briefing.settings, changes))
-    outcome = loop.run(DIGEST, briefing, Deps(world.language, run.MemoryJournal()))
+    outcome = loop.run(DIGEST, briefing, _deps(world, answers))
     body = msgspec.json.encode(outcome.digest)
     old = msgspec.json.decode(recorded, type=Digest)
     lines = (
         () if body == recorded else difference(old, outcome.digest) or ("~ bytes differ, contents do not",)
     )
     return Replayed(run_id, body == recorded, row.digest_sha256, outcome.digest, lines)
+
+
+def _deps(world: World, answers: Mapping[str, bytes]) -> Deps:
+    """Return what agents are given in a replay: what models said stands in the journal, and nobody is asked again."""
+    journal = run.MemoryJournal(answers)
+    if not answers:
+        return Deps(world.language, journal)
+    return Deps(world.language, journal, gateway=Silent(), randomness=partial(bytes, 16))
 
 
 def changed(settings: Settings, changes: Mapping[str, str]) -> Settings:

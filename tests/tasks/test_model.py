@@ -1,0 +1,102 @@
+"""A digest written by a model, from settings to the file: over a real socket, paid for, recorded, replayed without it."""
+
+import json
+import random
+from dataclasses import replace
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from benchmarks.prose import Good
+from domains.digest import Digest
+from domains.llm import Message, Request
+from services import archive, manifest
+from services.llm.factory import Gateways
+from services.llm.table import Usage
+from services.schema import DeadLetter, Delivery, Run
+from tasks import job, replay
+from tests import rows, worlds
+from tests.llm_server import LlmServer, say, status
+
+
+def digest_of(database, run_id):
+    with database.transaction() as session:
+        row = session.get_one(Run, run_id)
+        return msgspec.json.decode(archive.get(session, row.digest_sha256), type=Digest)
+
+
+@pytest.fixture
+def server():
+    with LlmServer() as one:
+        yield one
+
+
+@pytest.fixture
+def world(database, tmp_path, server):
+    built = worlds.build(
+        database, tmp_path, model_provider="vllm", model_name="scripted", model_base_url=server.url,
+        budget_allow_unknown_price=True,
+    )  # fmt: skip
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def run_id(database, world):
+    """A run whose window was told once without a model, and the server ready to tell it in its own words."""
+    tenant_id, _ = worlds.with_news(database)
+    plain = replace(
+        world,
+        gateways=Gateways(
+            world.settings.model_copy(update={"model_provider": ""}), database, world.clock, random.Random(1)
+        ),
+    )
+    told = rows.run(database, tenant_id, name="plain", channels=())
+    worlds.drive(plain, job.DIGEST, told)
+    assert digest_of(database, told).rung == "extractive"
+    return rows.run(database, tenant_id, name="written"), Good(digest_of(database, told))
+
+
+def obey(good):
+    """Return a behaviour of the server: what the scripted writer answers to the prompt that came."""
+
+    def behave(handler, asked):
+        messages = tuple(Message(one["role"], one["content"]) for one in asked["messages"])
+        text = json.dumps(good(Request("write", messages, "")), ensure_ascii=False)
+        say(text)(handler, asked)
+
+    return behave
+
+
+def test_a_model_writes_is_checked_paid_for_and_replayed_without_a_provider(database, world, server, run_id):
+    run, good = run_id
+    server.answer = obey(good)
+    worlds.drive(world, job.DIGEST, run)
+    made = digest_of(database, run)
+    assert made.rung == "model"
+    assert server.seen
+    assert server.problems == []
+    asked = len(server.seen)
+    assert replay.replay(world, run, {}).identical
+    assert len(server.seen) == asked
+    with database.transaction() as session:
+        usage = session.scalars(select(Usage)).all()
+        assert [row.outcome for row in usage] == ["ok"] * len(usage) != []
+        assert all(row.run_id == run for row in usage)
+        assert session.scalars(select(Delivery.state).where(Delivery.run_id == run)).all() == ["done"]
+        manifest.check(manifest.assemble(session, run))
+    for budget in world.gateways.budget.lines(usage[0].tenant_id, rows.DAY):
+        assert budget.reserved.calls == 0
+
+
+def test_a_provider_that_dies_ends_in_an_extractive_digest_that_says_so(database, world, server, run_id):
+    run, _ = run_id
+    server.answer = status(500)
+    worlds.drive(world, job.DIGEST, run)
+    made = digest_of(database, run)
+    assert (made.rung, bool(made.stories)) == ("extractive", True)
+    with database.transaction() as session:
+        assert session.scalars(select(Delivery.state).where(Delivery.run_id == run)).all() == ["done"]
+        assert session.scalars(select(DeadLetter)).all() == []
+    assert replay.replay(world, run, {}).identical
