@@ -6,19 +6,21 @@ beat ─▶ *.due ─▶ nudge ─▶ source.fetch | index.posts | digest.make |
 import logging
 import random
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any, Final
 
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 from kombu.exceptions import OperationalError
 
-from services import deadletter, log, settings, subscription, wiring, work
+from services import deadletter, log, memory, persona, settings, subscription, wiring, work
 from services.clock import SystemClock
 from tasks import job
 
 logger = logging.getLogger("svodka.tasks")
 app: Final = Celery("svodka", config_source="celeryconfig")
 LIMIT: Final = 500
+KEPT_BUDGETS: Final = timedelta(days=90)
 
 
 class Process:
@@ -143,6 +145,22 @@ def dlq_sweep() -> int:
 def budget_expire() -> int:
     """Give back what workers that died had reserved, and return how many reservations that were."""
     return process.world.gateways.budget.expire()
+
+
+@app.task(name="persona.refresh")
+def persona_refresh() -> None:
+    """Learn readers' interests anew from what they said, by night."""
+    world = process.world
+    persona.refresh(world.database, world.clock, world.language)
+
+
+@app.task(name="memory.purge")
+def memory_purge() -> None:
+    """Forget what is too old to teach anything, by night."""
+    world = process.world
+    memory.purge(world.database, world.clock)
+    persona.purge(world.database, world.clock)
+    world.gateways.budget.purge(world.clock.now() - KEPT_BUDGETS)
 
 
 @app.task(name="dlq.replay")

@@ -16,11 +16,11 @@ from functools import partial
 from typing import Final
 
 from agents import loop
-from domains.digest import Briefing
+from domains.digest import Briefing, Verdict
 from domains.domain import DIGEST as DIGEST_DOMAIN
 from domains.llm import Payer
 from domains.ports import Deps, Journal
-from services import deadletter, delivery, intake, log, manifest, post, run, work
+from services import deadletter, delivery, intake, log, manifest, memory, post, run, work
 from services.schema import Delivery, Run, Source, Tenant
 from services.wiring import World
 
@@ -133,6 +133,13 @@ def make(world: World, lease: work.Lease) -> Errands | None:
     digest = outcome.shipped()
     with world.database.transaction() as session:
         run.finish(session, lease, digest, outcome.decision, outcome.why, now=world.clock.now())
+        memory.note_digest(
+            session,
+            lease.id,
+            outcome.plan,
+            run.recorded(session, lease.id, "verify", tuple[Verdict, ...]),
+            at=world.clock.now(),
+        )
         deliveries = [(DELIVERY.name, row) for row in delivery.waiting(session, lease.id)]
         return [*deliveries, *((DIGEST.name, row) for row in run.following(session, lease.id))]
 
@@ -170,7 +177,7 @@ def _deps(world: World, lease: work.Lease, journal: Journal) -> Deps:
 
 def _brief(world: World, run_id: int) -> Briefing:
     with world.database.transaction() as session:
-        return run.brief(session, run_id)
+        return run.brief(session, run_id, now=world.clock.now())
 
 
 def send(world: World, lease: work.Lease) -> Errands:

@@ -103,7 +103,7 @@ CHECKS = st.lists(st.sampled_from(sorted(memory.REMEDIES)), max_size=4).map(tupl
 SETTINGS = st.builds(
     Settings,
     max_stories=st.integers(1, 40),
-    max_sentences=st.integers(1, 5),
+    max_sentences=st.integers(1, 3),
     max_documents=st.integers(1, 30),
     min_posts=st.integers(1, 4),
 )

@@ -167,7 +167,7 @@ def test_a_briefing_is_frozen_when_it_is_taken(database, clock, tenant_id, run_i
 
     def brief():
         with database.transaction() as session:
-            return run.brief(session, run_id)
+            return run.brief(session, run_id, now=DAY)
 
     book = journal(database, clock, claim(database, clock, run_id))
     taken = book.step("brief", Briefing, brief)
@@ -313,7 +313,7 @@ def test_what_was_told_is_known_to_the_next_run_and_no_other(database, clock, te
         (second,) = subscription.close_windows(session, DAY + timedelta(days=2), tenant_id=tenant_id)
     other = rows.run(database, tenant_id, name="other", now=DAY + timedelta(days=2))
     with database.transaction() as session:
-        found = {number: run.brief(session, number) for number in (second, other)}
+        found = {number: run.brief(session, number, now=DAY) for number in (second, other)}
     (mine,) = [one for one in found[second].stories if one.id == story]
     assert set(mine.told) == {"Happening number 0 of the day."}
     assert mine.last_told_at == DAY + timedelta(days=1)
