@@ -4,6 +4,7 @@ The row is the work, the message a nudge (docs/adr/0001): everything here may lo
 latency or a claim that finds nothing.
 """
 
+from celery.schedules import crontab
 from kombu.entity import Queue
 
 from services import settings as _settings
@@ -80,6 +81,8 @@ task_routes = {
     "delivery.due": {"queue": "control"},
     "dlq.sweep": {"queue": "control"},
     "budget.expire": {"queue": "control"},
+    "persona.refresh": {"queue": "control"},
+    "memory.purge": {"queue": "control"},
     "dlq.replay": {"queue": "control"},
     "dlq.discard": {"queue": "control"},
 }
@@ -88,6 +91,11 @@ task_routes = {
 beat_schedule = {
     name: {"task": name, "schedule": _set.sweep_s, "options": {"expires": _set.sweep_s}}
     for name in ("source.due", "index.due", "digest.due", "delivery.due", "dlq.sweep", "budget.expire")
+}
+# By night in UTC; one that could not be run within the hour waits for the next night.
+beat_schedule |= {
+    name: {"task": name, "schedule": crontab(hour="3", minute=minute), "options": {"expires": 3600}}
+    for name, minute in (("persona.refresh", "10"), ("memory.purge", "40"))
 }
 # Beat keeps no state worth a file: a missed tick is made good by the next.
 beat_scheduler = "celery.beat:Scheduler"

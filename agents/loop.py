@@ -24,8 +24,10 @@ from domains.digest import Briefing, Digest, Draft, Plan, Rung, Settings, Verdic
 from domains.domain import Domain
 from domains.errors import GateClosed
 from domains.llm import insist
+from domains.persona import Reweighed
 from domains.ports import Deps
 from domains.survey import Survey, survey
+from domains.taste import arranged, personalised, preferred
 from domains.terms import Lexicon
 from domains.verify import Evidence
 
@@ -70,19 +72,19 @@ class Outcome:
 def run(domain: Domain, briefing: Briefing, deps: Deps) -> Outcome:
     """Return what ``domain`` makes of ``briefing``; the same for the same briefing, whatever the order of its posts."""
     step = deps.journal.step
-    facts = survey(briefing)
     lexicon = Lexicon(deps.language)
-    settings = _bounded(briefing.settings, domain)
+    settings = preferred(_bounded(briefing.settings, domain), briefing.persona)
+    facts, taste = personalised(survey(briefing), briefing.persona, lexicon.terms, settings.max_stories)
 
-    first = step("plan", Plan, lambda: planner.plan(facts, settings))
-    read = step("retrieve", Retrieved, lambda: _retrieve(first, facts, settings, lexicon))
+    first = step("plan", Plan, lambda: _told(arranged(planner.plan(facts, settings), taste), briefing))
+    read = step("retrieve", Retrieved, lambda: _retrieve(first, facts, settings, lexicon, taste))
     desk = Desk(read.plan, read.shelf, facts, lexicon)
     methods = writer.METHODS[: domain.limits.candidates]
     extracts = step(
         "draft", tuple[Draft, ...], lambda: tuple(writer.write(method, desk) for method in methods)
     )
     held = critic.evidence(desk, deps.language)
-    written = _write(domain, deps, desk, extracts, held)
+    written = None if briefing.quoted else _write(domain, deps, desk, extracts, held)
     drafts = (written.prose.draft, extracts[0]) if written and written.prose.draft else extracts
     verdicts = step(
         "verify",
@@ -161,14 +163,20 @@ def _bounded(settings: Settings, domain: Domain) -> Settings:
     return replace(settings, max_documents=min(settings.max_documents, domain.limits.documents))
 
 
-def _retrieve(first: Plan, facts: Survey, settings: Settings, lexicon: Lexicon) -> Retrieved:
+def _told(plan: Plan, briefing: Briefing) -> Plan:
+    return replace(plan, reasons=(*plan.reasons, *briefing.lessons)) if briefing.lessons else plan
+
+
+def _retrieve(
+    first: Plan, facts: Survey, settings: Settings, lexicon: Lexicon, taste: Reweighed
+) -> Retrieved:
     """Return what can be read under the plan, or under a second plan when reading showed that the first cannot be met."""
     shelf = retriever.gather(first, facts, settings, lexicon)
     plan = planner.judge(first, facts, shelf)
     twins = shelf.twins
     check = planner.failed(plan)
     if check is not None:
-        second = planner.replan(facts, settings, plan, check, shelf)
+        second = arranged(planner.replan(facts, settings, plan, check, shelf), taste)
         shelf = retriever.gather(second, facts, settings, lexicon)
         plan = planner.judge(second, facts, shelf)
         twins = {**twins, **shelf.twins}

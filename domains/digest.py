@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from msgspec import UNSET, UnsetType
 
+from domains.persona import Persona
 from domains.post import Post, Span
 from domains.window import Window
 
@@ -84,6 +85,8 @@ class Briefing:
     """All a digest is made from: a closed window's posts and stories, frozen, and the settings.
 
     ``repeats`` counts for each representative post how many others repeat it, inside the window or before.
+    ``persona`` is whom it is for; ``lessons`` says in words what earlier digests taught (the settings are adjusted by
+    them already), ``quoted`` whether they taught not to trust a model's prose.
     """
 
     window: Window
@@ -93,6 +96,9 @@ class Briefing:
     stories: tuple[StoryFacts, ...]
     settings: Settings
     repeats: dict[int, int]
+    persona: Persona | None = None
+    lessons: tuple[str, ...] = ()
+    quoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session
 
 from domains.digest import Briefing, Digest, Sentence, StoryFacts
 from domains.errors import NotFound
+from domains.memory import adjusted, distrusted
 from domains.ports import Clock
 from domains.post import Post
 from domains.window import Window
-from services import archive, post, work
+from services import archive, memory, persona, post, work
 from services.database import Database
 from services.schema import Claim, DeadLetter, Delivery, Fate, Run, RunStep, Subscription
 from services.subscription import read_settings
@@ -95,20 +96,24 @@ def get(session: Session, run_id: int) -> Run:
     return run
 
 
-def brief(session: Session, run_id: int) -> Briefing:
+def brief(session: Session, run_id: int, *, now: datetime) -> Briefing:
     """Return all that a run is made from: the closed window's posts and stories, frozen as they are now."""
     run = get(session, run_id)
     row = session.get_one(Subscription, run.subscription_id)
     window = Window(run.window_start, run.window_end)
     posts = post.window_posts(session, run.tenant_id, row.id, window, row.starts_at, row.sources)
+    learned = memory.lessons(session, run_id, now=now)
     return Briefing(
         window=window,
         zone=row.zone,
         subscription=row.name,
         posts=tuple(posts),
         stories=_stories(session, row.id, posts, window),
-        settings=read_settings(row.settings),
+        settings=adjusted(read_settings(row.settings), learned),
         repeats=post.repeats(session, posts, window.end),
+        persona=persona.load(session, row.subscriber_id),
+        lessons=tuple(one.words for one in learned),
+        quoted=distrusted(learned),
     )
 
 
