@@ -35,16 +35,11 @@ FUTURE_SKEW: Final = timedelta(minutes=10)
 LATE_HORIZON: Final = timedelta(days=7)
 DUPLICATE_WINDOW: Final = timedelta(days=3)
 STORY_WINDOW: Final = timedelta(days=3)
-COOLDOWN: Final = timedelta(days=3)
 FEED_BYTES: Final = 10 * 1024 * 1024
 FEED_S: Final = 30.0
 FILE_BYTES: Final = 4 * 1024**3
 REDIRECTS: Final = 5
 TELEGRAM_CHARS: Final = 4_096
-DIGEST_LEASE_S: Final = 120.0
-FETCH_LEASE_S: Final = 120.0
-INDEX_LEASE_S: Final = 120.0
-DELIVERY_LEASE_S: Final = 60.0
 MODEL_REPLY_BYTES: Final = 1024 * 1024
 
 MEMORY: Final = timedelta(days=90)

@@ -104,8 +104,3 @@ def closed_windows(
         return [] if end is None else [Window(covered_until, end)]
     ends = list(islice(takewhile(lambda end: end <= now, schedule.ends(covered_until)), AT_ONCE))
     return [Window(start, end) for start, end in zip([covered_until, *ends], ends, strict=False)]
-
-
-def next_ends(schedule: Schedule, after: datetime, count: int) -> list[datetime]:
-    """Return the next ``count`` closing times after ``after``."""
-    return list(islice(schedule.ends(after), count))

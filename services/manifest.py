@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from domains import limits
+from domains.digest import Settings
 from domains.errors import Refused
 from services import archive
 from services.run import get
@@ -58,7 +59,7 @@ def assemble(session: Session, run_id: int) -> dict[str, Any]:
         "rung": run.rung,
         "score": run.score,
         "ended_at": run.ended_at.isoformat() if run.ended_at else None,
-        "settings": asdict(read_settings(row.settings)),
+        "settings": asdict(_settings(session, run_id) or read_settings(row.settings)),
         "software": software(session, run_id),
         "steps": [
             {
@@ -78,6 +79,19 @@ def assemble(session: Session, run_id: int) -> dict[str, Any]:
             for d in deliveries
         ],
     }
+
+
+class _Brief(msgspec.Struct):
+    """The part of a recorded briefing that a manifest shows."""
+
+    settings: Settings
+
+
+def _settings(session: Session, run_id: int) -> Settings | None:
+    """Return the settings that a run was made with, lessons applied; None before it began."""
+    query = select(RunStep.sha256).where(RunStep.run_id == run_id, RunStep.name == "brief")
+    sha256 = session.scalar(query)
+    return msgspec.json.decode(archive.get(session, sha256), type=_Brief).settings if sha256 else None
 
 
 def software(session: Session, run_id: int) -> dict[str, str]:

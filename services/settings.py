@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from domains import limits
 from domains.errors import UsageError
 
 PREFIX: Final = "SVODKA_"
@@ -50,7 +51,7 @@ class Settings(BaseSettings):
     ] = 60.0
     retry_base_s: Annotated[
         float, Field(description="Base of the dead letters' exponential backoff, in seconds", ge=0.1, le=3600)
-    ] = 60.0
+    ] = limits.DLQ_BASE_S
     lease_s: Annotated[
         float,
         Field(description="How long a worker may be silent before its work is taken over", ge=2, le=3600),

@@ -13,34 +13,13 @@ import openai
 
 from domains.fault import ModelError
 from domains.llm import Reply, Request
-from domains.ports import Clock
 from services.llm import protocol
-from services.llm.profile import Endpoint
+from services.llm.adapter import Adapter
 from services.llm.wire import Wire, tls
 
 
-class CompatibleModel:
+class CompatibleModel(Adapter):
     """One model behind an OpenAI-compatible address."""
-
-    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
-        self._endpoint = endpoint
-        self._clock = clock
-        self._tls: ssl.SSLContext | None = None
-
-    @property
-    def provider(self) -> str:
-        """The profile's name."""
-        return self._endpoint.profile.name
-
-    @property
-    def model(self) -> str:
-        """The model's name as it is asked for."""
-        return self._endpoint.model
-
-    @property
-    def dialect(self) -> str:
-        """What else can change a reply."""
-        return self._endpoint.dialect
 
     def complete(self, request: Request, timeout_s: float) -> Reply:
         """Ask once, within ``timeout_s`` of wall-clock time. Raises ModelError."""

@@ -15,6 +15,7 @@ from domains.fault import ModelError
 from domains.llm import Reply, Request
 from domains.ports import Clock
 from services.llm import protocol
+from services.llm.adapter import Adapter
 from services.llm.profile import Endpoint
 from services.llm.wire import Wire, tls
 
@@ -26,34 +27,17 @@ except ImportError:  # pragma: no cover - the extra is not installed
     GigaChatSyncClient = None  # type: ignore[assignment,misc,unused-ignore]  # said by the constructor
 
 
-class GigaChatModel:
+class GigaChatModel(Adapter):
     """One GigaChat model. Tokens are kept by this object, in this process, until shortly before they expire."""
 
     def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
         if GigaChatSyncClient is None:
             raise UsageError("GigaChat's client is not installed", remedy="pip install 'svodka[gigachat]'")
-        self._endpoint = endpoint
-        self._clock = clock
+        super().__init__(endpoint, clock)
         self._lock = threading.Lock()
-        self._tls: ssl.SSLContext | None = None
         self._token = ""
         self._expires_ms = 0.0
         self._doubted = False
-
-    @property
-    def provider(self) -> str:
-        """The profile's name."""
-        return self._endpoint.profile.name
-
-    @property
-    def model(self) -> str:
-        """The model's name as it is asked for."""
-        return self._endpoint.model
-
-    @property
-    def dialect(self) -> str:
-        """What else can change a reply."""
-        return self._endpoint.dialect
 
     def complete(self, request: Request, timeout_s: float) -> Reply:
         """Ask once, within ``timeout_s`` of wall-clock time, fetching a token first if there is none.

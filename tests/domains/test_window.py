@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.errors import UsageError
-from domains.window import AT_ONCE, Schedule, Window, closed_windows, next_ends
+from domains.window import AT_ONCE, Schedule, Window, closed_windows
 
 MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 ZONES = st.sampled_from(["UTC", "Europe/Kyiv", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"])
@@ -20,6 +21,10 @@ SCHEDULES = st.one_of(
         Schedule, zone=ZONES, period=st.timedeltas(timedelta(hours=1), timedelta(days=3)), anchor=MOMENTS
     ),
 )
+
+
+def next_ends(schedule, after, count):
+    return list(islice(schedule.ends(after), count))
 
 
 @given(SCHEDULES, MOMENTS, st.timedeltas(timedelta(0), timedelta(days=40)))
