@@ -10,7 +10,7 @@ from agents import gate
 from domains.errors import Unavailable
 from domains.ports import Receipt
 from services import deadletter, ledger, manifest, post, subscription, work
-from services.schema import Claim, DeadLetter, Delivery, Fate, Post, Run, RunStep
+from services.schema import Claim, DeadLetter, Delivery, Fate, Post, Run, RunStep, Subscription
 from tasks import job, replay
 from tests import rows, worlds
 from tests.rows import DAY
@@ -242,3 +242,14 @@ def test_letters_left_replaying_by_a_dead_worker_are_closed(database, world, run
         session.get_one(Delivery, letter.row_id).state = "done"
         assert deadletter.settle_finished(session, job.LETTERS, now=world.clock.now()) == 1
         assert session.scalar(select(func.count()).where(DeadLetter.state == "resolved")) == 1
+
+
+def test_the_manifest_keeps_the_settings_of_the_run_when_the_subscription_changes(database, world, run_id):
+    worlds.drive(world, job.DIGEST, run_id)
+    with database.transaction() as session:
+        before = manifest.assemble(session, run_id)["settings"]
+        run = session.get_one(Run, run_id)
+        session.get_one(Subscription, run.subscription_id).settings = {"max_stories": 3}
+    with database.transaction() as session:
+        assert manifest.assemble(session, run_id)["settings"] == before
+    assert before["max_stories"] == 12
