@@ -69,6 +69,21 @@ class Settings(BaseSettings):
         bool, Field(description="Allow feeds on private, loopback and link-local addresses")
     ] = False
 
+    flower_port: Annotated[
+        int,
+        Field(description="Port of Flower, the operators' page; 0: `svodka up` starts none", ge=0, le=65535),
+    ] = 5555
+    flower_address: Annotated[
+        str, Field(description="Address that Flower listens on; put TLS in front of any but loopback")
+    ] = "127.0.0.1"
+    flower_user: Annotated[str, Field(description="Who signs in to Flower", pattern=r"^[\w.@-]{1,64}$")] = (
+        "operator"
+    )
+    flower_password: Annotated[
+        SecretStr | None,
+        Field(description="Flower's password; empty: one is made and kept in flower.password under var"),
+    ] = None
+
     model_provider: Annotated[
         str,
         Field(
