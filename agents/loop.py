@@ -75,6 +75,9 @@ def run(domain: Domain, briefing: Briefing, deps: Deps) -> Outcome:
     lexicon = Lexicon(deps.language)
     settings = preferred(_bounded(briefing.settings, domain), briefing.persona)
     facts, taste = personalised(survey(briefing), briefing.persona, lexicon.terms, settings.max_stories)
+    if taste.likings:
+        # Recorded to be told (`svodka why`); a replay computes it again from the briefing.
+        step("taste", Reweighed, lambda: taste)
 
     first = step("plan", Plan, lambda: _told(arranged(planner.plan(facts, settings), taste), briefing))
     read = step("retrieve", Retrieved, lambda: _retrieve(first, facts, settings, lexicon, taste))

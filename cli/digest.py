@@ -206,11 +206,13 @@ def why(ref: str) -> None:
 
 
 def _fate(fate: dict[str, Any]) -> str:
+    liked = f", {fate['persona']}" if fate["persona"] else ""
     if fate["reason"] == "shown":
-        return "shown"
+        return f"shown{liked}"
     words = REASONS[fate["reason"]]
     detail = f", {fate['detail']}" if fate["detail"] not in {"", words} else ""
-    return f"{fate['reason']}: {words}{detail}" + (f" ({fate['of']})" if fate["of"] else "")
+    of = f" ({fate['of']})" if fate["of"] else ""
+    return f"{fate['reason']}: {words}{detail}{of}" + (liked if fate["reason"] != "out_of_persona" else "")
 
 
 def load(world: World, run_id: int) -> Digest:

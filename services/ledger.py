@@ -7,7 +7,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from services import post
+from domains.errors import NotFound
+from domains.persona import Reweighed
+from services import post, run
 from services.schema import Fate, Run, Source, Subscription
 from services.schema import Post as PostRow
 
@@ -15,9 +17,10 @@ from services.schema import Post as PostRow
 def why(session: Session, post_id: int) -> list[dict[str, Any]]:
     """Return what each run did with a post, newest first; ``of`` is named."""
     rows = session.execute(
-        select(Fate, Run.window_start, Run.window_end, Subscription.name)
+        select(Fate, Run.window_start, Run.window_end, Subscription.name, PostRow.story_id)
         .join(Run, Run.id == Fate.run_id)
         .join(Subscription, Subscription.id == Run.subscription_id)
+        .join(PostRow, PostRow.id == Fate.post_id)
         .where(Fate.post_id == post_id)
         .order_by(Run.window_end.desc())
     )
@@ -29,9 +32,19 @@ def why(session: Session, post_id: int) -> list[dict[str, Any]]:
             "reason": fate.reason or "shown",
             "of": _name_of(session, fate),
             "detail": fate.detail,
+            "persona": _liked(session, fate.run_id, story_id),
         }
-        for fate, start, end, name in rows
+        for fate, start, end, name, story_id in rows
     ]
+
+
+def _liked(session: Session, run_id: int, story_id: int | None) -> str:
+    """Return in words what the reader's persona made of a story, "" when nothing."""
+    try:
+        taste = run.recorded(session, run_id, "taste", Reweighed)
+    except NotFound:
+        return ""
+    return taste.words(story_id or 0)
 
 
 def _name_of(session: Session, fate: Fate) -> str | None:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from domains import limits
 from domains.digest import Settings
 from domains.errors import Refused
-from services import archive
+from services import archive, dossier
 from services.run import get
 from services.schema import Artifact, Claim, Delivery, Fate, RunStep, Subscription
 from services.subscription import read_settings
@@ -61,6 +61,7 @@ def assemble(session: Session, run_id: int) -> dict[str, Any]:
         "ended_at": run.ended_at.isoformat() if run.ended_at else None,
         "settings": asdict(_settings(session, run_id) or read_settings(row.settings)),
         "software": software(session, run_id),
+        **dossier.dossier(session, run_id),
         "steps": [
             {
                 "name": step.name,

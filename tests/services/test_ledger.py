@@ -67,6 +67,7 @@ def test_a_shown_post_says_where(database, posts, run_id):
             "reason": "shown",
             "of": None,
             "detail": "",
+            "persona": "",
         }
     ]
 

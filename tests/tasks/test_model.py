@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from benchmarks.prose import Good
+from domains import limits
 from domains.digest import Digest
 from domains.llm import Message, Request
 from services import archive, manifest
@@ -85,7 +86,25 @@ def test_a_model_writes_is_checked_paid_for_and_replayed_without_a_provider(data
         assert [row.outcome for row in usage] == ["ok"] * len(usage) != []
         assert all(row.run_id == run for row in usage)
         assert session.scalars(select(Delivery.state).where(Delivery.run_id == run)).all() == ["done"]
-        manifest.check(manifest.assemble(session, run))
+        shown = manifest.assemble(session, run)
+        manifest.check(shown)
+    assert (shown["rung"], shown["quality"]["path"]) == ("model", "fast")
+    assert shown["plan"]["steps"][0]["check"]["passed"]
+    assert [one["chosen"] for one in shown["candidates"]] == [True, False]
+    assert {one["rung"] for one in shown["candidates"]} == {"model", "extractive"}
+    assert [check["score"] for check in shown["checks"]] != []
+    assert shown["usage"]["calls"] == asked < limits.FAST_CALLS
+    assert shown["usage"]["tokens"] == 18 * asked
+    (line,) = shown["usage"]["by"]
+    assert (line["purpose"], line["provider"], line["attempts"], line["cost"]) == (
+        "write.write",
+        "vllm",
+        asked,
+        "0",
+    )
+    assert line["price_version"]
+    (used,) = shown["prompts"]
+    assert usage[0].prompt_hash.startswith(used["sha256"])
     for budget in world.gateways.budget.lines(usage[0].tenant_id, rows.DAY):
         assert budget.reserved.calls == 0
 
