@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from domains.digest import Digest, Rung
 from domains.llm import Gateway
 from domains.post import Span
+from domains.retrieval import Filters, Found, Query
 
 T = TypeVar("T")
 
@@ -90,6 +91,27 @@ class Channel(Protocol):
 
         Raises Unavailable when it certainly was not taken but may be later, Refused when it never will be; anything
         else leaves it unknown whether it was taken.
+        """
+        ...
+
+
+class Search(Protocol):
+    """Finds the posts that may answer a question."""
+
+    def search(self, query: Query) -> Found:
+        """Return posts of the query's tenant, best first; a store that is down is named in ``missing``."""
+        ...
+
+
+class Expander(Protocol):
+    """Finds posts that a graph connects with others."""
+
+    def expand(
+        self, tenant_id: int, post_ids: Sequence[int], filters: Filters, depth: int, limit: int
+    ) -> Sequence[tuple[int, float]]:
+        """Return at most ``limit`` connected posts of the tenant and a positive weight of each, best first.
+
+        Those of ``post_ids`` may be among them. Raises Unavailable when the graph does not answer.
         """
         ...
 
