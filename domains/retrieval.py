@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from domains import limits
-from domains.domain import Limits
 
 Leg = Literal["vectors", "dense", "fulltext", "graph"]
 LEGS: Final[tuple[Leg, ...]] = ("vectors", "dense", "fulltext", "graph")
@@ -18,11 +17,20 @@ COLLECTIONS: Final = ("posts", "stories", "products", "personas")
 # Characters of a question that are read: what is longer is a document, not a question.
 QUERY_CHARS: Final = 2_000
 
-READING: Final[Mapping[str, Limits]] = MappingProxyType(
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How many documents a domain may read, and how deep it may look into the graph."""
+
+    documents: int
+    graph_depth: int
+
+
+READING: Final[Mapping[str, Reading]] = MappingProxyType(
     {
-        "digest": Limits(limits.DIGEST_DOCUMENTS, limits.DIGEST_GRAPH_DEPTH),
-        "trend": Limits(limits.TREND_DOCUMENTS, limits.TREND_GRAPH_DEPTH),
-        "answer": Limits(limits.DIGEST_DOCUMENTS, limits.DIGEST_GRAPH_DEPTH),
+        "digest": Reading(limits.DIGEST_DOCUMENTS, limits.DIGEST_GRAPH_DEPTH),
+        "trend": Reading(limits.TREND_DOCUMENTS, limits.TREND_GRAPH_DEPTH),
+        "answer": Reading(limits.DIGEST_DOCUMENTS, limits.DIGEST_GRAPH_DEPTH),
     }
 )
 
@@ -53,7 +61,7 @@ class Query:
     domain: str = "answer"
 
     @property
-    def reading(self) -> Limits:
+    def reading(self) -> Reading:
         """How much the query's domain may read; an unknown domain reads as an answer does."""
         return READING.get(self.domain, READING["answer"])
 
