@@ -94,7 +94,10 @@ def owned() -> Mapped[int]:
 
 
 class Source(Work, Base):
-    """Where posts come from, how it is doing, and what its boilerplate looks like (``profile``)."""
+    """Where posts come from, how it is doing, and what its boilerplate looks like (``profile``).
+
+    One that is ``paused`` or was removed is not fetched (its state is held or done); its posts stay.
+    """
 
     __tablename__ = "source"
     __table_args__ = (UniqueConstraint("tenant_id", "name"), polled("source"))
@@ -115,6 +118,8 @@ class Source(Work, Base):
     last_error: Mapped[str | None]
     last_error_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=sql("now()"))
+    paused: Mapped[bool] = mapped_column(server_default=sql("false"))
+    removed_at: Mapped[datetime | None]
 
 
 class Post(Base):
@@ -214,7 +219,8 @@ class Subscriber(Base):
 class Subscription(Base):
     """What a subscriber gets, when and where.
 
-    Windows tile time from ``starts_at``; all before ``covered_until`` have their run.
+    Windows tile time from ``starts_at``; all before ``covered_until`` have their run. ``cron`` holds expressions with
+    "; " between them, ``phrase`` the words that they were read from; nothing is sent in ``quiet_hours`` of ``zone``.
     """
 
     __tablename__ = "subscription"
@@ -237,10 +243,13 @@ class Subscription(Base):
     starts_at: Mapped[datetime]
     covered_until: Mapped[datetime]
     paused: Mapped[bool] = mapped_column(server_default=sql("false"))
+    phrase: Mapped[str | None]
+    quiet_hours: Mapped[str | None]
+    removed_at: Mapped[datetime | None]
 
 
 class Run(Work, Base):
-    """One window of one subscription."""
+    """One window of one subscription. What a ``silent`` one makes is kept and sent to nobody."""
 
     __tablename__ = "run"
     __table_args__ = (
@@ -261,6 +270,7 @@ class Run(Work, Base):
     rung: Mapped[str | None]
     score: Mapped[float | None]
     digest_sha256: Mapped[str | None] = mapped_column(ForeignKey("artifact.sha256"))
+    silent: Mapped[bool] = mapped_column(server_default=sql("false"))
 
 
 class RunStep(Base):
@@ -314,10 +324,17 @@ class Fate(Base):
 
 
 class Delivery(Work, Base):
-    """One digest to one channel, once."""
+    """One digest to one channel, once.
+
+    ``sending_at`` stands while a part is on its way; ``progress`` is what became of each part (`domains.delivery`).
+    """
 
     __tablename__ = "delivery"
-    __table_args__ = (UniqueConstraint("run_id", "channel"), polled("delivery"))
+    __table_args__ = (
+        UniqueConstraint("run_id", "channel"),
+        polled("delivery"),
+        Index("ix_delivery_unknown", "tenant_id", "id", postgresql_where=sql("state = 'unknown'")),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[int] = owned()
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"))
@@ -326,6 +343,7 @@ class Delivery(Work, Base):
     sending_at: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
     receipt: Mapped[dict[str, Any] | None]
+    progress: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
 
 
 class DeadLetter(Base):
