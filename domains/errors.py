@@ -7,6 +7,8 @@
     ├── NotFound              a run, source, post or letter that is not there  exit 1
     ├── Busy                  somebody else holds it; says who                 exit 1
     ├── Unavailable           a server, host or disk does not answer           exit 1, retried by tasks
+    │   └── Unreachable       ... because nobody is there, for whatever is asked
+    ├── InDoubt               nobody knows whether it was done                 exit 1, shown, never guessed
     ├── Refused               policy forbids it (private address, schema)      exit 1
     └── GateClosed            a digest failed its checks and is not shipped    exit 1
 
@@ -19,7 +21,7 @@ class SvodkaError(Exception):
     """Something went wrong."""
 
     def __init__(self, message: str | None = None, *, remedy: str | None = None) -> None:
-        super().__init__(message or (type(self).__doc__ or "").strip())
+        super().__init__(message or (type(self).__doc__ or "").strip().partition("\n")[0])
         self.remedy = remedy
 
 
@@ -44,7 +46,24 @@ class Busy(SvodkaError):
 
 
 class Unavailable(SvodkaError):
-    """A server or disk does not answer."""
+    """A server or disk does not answer.
+
+    ``retry_after_s``: how long it asked to be left alone, if it did.
+    """
+
+    def __init__(
+        self, message: str | None = None, *, remedy: str | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.retry_after_s = retry_after_s
+
+
+class Unreachable(Unavailable):
+    """Nobody answers there."""
+
+
+class InDoubt(SvodkaError):
+    """Nobody knows whether it was done."""
 
 
 class Refused(SvodkaError):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from domains.digest import Digest, Rung
 from domains.llm import Gateway
@@ -53,7 +53,10 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A digest rendered for one delivery: every form a channel may want, and a key that is unique to it."""
+    """A digest rendered for one delivery: every form a channel may want, and a key that is unique to it.
+
+    ``series`` names the subscription for good, as a plain file name: what feeds and pages gather digests by.
+    """
 
     key: str
     title: str
@@ -62,6 +65,7 @@ class Parcel:
     json: bytes
     telegram: tuple[str, ...]
     digest: Digest
+    series: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,18 @@ class Receipt:
 
     where: tuple[str, ...]
     external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A limit on how fast something is used: ``burst`` at once, then one each ``interval_s``; 0 is no limit.
+
+    ``key`` names it the same in every process.
+    """
+
+    key: str
+    interval_s: float = 0.0
+    burst: int = 1
 
 
 class Channel(Protocol):
@@ -89,9 +105,36 @@ class Channel(Protocol):
     def send(self, parcel: Parcel, target: str) -> Receipt:
         """Hand over ``parcel`` to ``target``.
 
-        Raises Unavailable when it certainly was not taken but may be later, Refused when it never will be; anything
-        else leaves it unknown whether it was taken.
+        Raises Unavailable when it certainly was not taken but may be later (Unreachable when the other end itself is
+        away), Refused when it never will be; InDoubt or anything else leaves it unknown whether it was taken.
         """
+        ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A channel with limits on how fast it may be used."""
+
+    def lanes(self, target: str) -> tuple[Lane, ...]:
+        """Return the limits that a message to ``target`` falls under: first the server's, last the target's own."""
+        ...
+
+
+@runtime_checkable
+class Parted(Protocol):
+    """A channel that needs several messages for a parcel; each is confirmed by itself.
+
+    ``ordered`` messages follow each other: what comes after one that fails waits for it. Others are independent.
+    """
+
+    ordered: bool
+
+    def parts(self, parcel: Parcel, target: str) -> tuple[str, ...]:
+        """Return what is sent one by one; it is kept, so that a retry goes on with the very same."""
+        ...
+
+    def send_part(self, parcel: Parcel, target: str, part: str) -> Receipt:
+        """Hand over one of the parts. Raises as `Channel.send` does."""
         ...
 
 

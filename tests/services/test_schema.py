@@ -11,8 +11,8 @@ from tasks import job
 from tests import rows, worlds
 from tests.rows import DAY
 
-# An artifact is a body by its hash: several tenants may have the same one.
-SHARED = {"tenant", "artifact"}
+# An artifact is a body by its hash: several tenants may have the same one. A channel's pace is the installation's.
+SHARED = {"tenant", "artifact", "pace"}
 
 
 def work_tables():
