@@ -47,12 +47,16 @@ ENDINGS: Final = (signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A command to keep running; ``env`` is added to this process's environment and the stack's URLs."""
+    """A command to keep running; ``env`` is added to this process's environment and the stack's URLs.
+
+    One that is not ``vital`` is tried again for ever, and never stops the stack.
+    """
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     grace_s: float = CHILD_GRACE_S
+    vital: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,7 @@ class Stack:
             for child in self._children:
                 start = partial(child.start, self._environment(child.child))
                 start()
-                self._keep(child.child.name, child.alive, start)
+                self._keep(child.child.name, child.alive, start, vital=child.child.vital)
             running = self._record()
             undo.pop_all()
         return running
@@ -231,8 +235,10 @@ class Stack:
             self._valkey.start()
             self._keep("valkey", self._valkey.alive, self._valkey.revive)
 
-    def _keep(self, name: str, alive: Callable[[], bool], revive: Callable[[], None]) -> None:
-        self._kept.append(_Kept(name, alive, revive, self._log(name)))
+    def _keep(
+        self, name: str, alive: Callable[[], bool], revive: Callable[[], None], *, vital: bool = True
+    ) -> None:
+        self._kept.append(_Kept(name, alive, revive, self._log(name), vital=vital))
 
     def _migrate(self) -> None:
         database = Database(self._urls()["database_url"])
@@ -329,8 +335,10 @@ class _Warded:
 class _Kept:
     """Something that is started again when it dies, after growing pauses, but not for ever."""
 
-    def __init__(self, name: str, alive: Callable[[], bool], revive: Callable[[], None], log: Path) -> None:
-        self._name, self._alive, self._revive, self._log = name, alive, revive, log
+    def __init__(
+        self, name: str, alive: Callable[[], bool], revive: Callable[[], None], log: Path, *, vital: bool
+    ) -> None:
+        self._name, self._alive, self._revive, self._log, self._vital = name, alive, revive, log, vital
         self._deaths: deque[float] = deque(maxlen=RESTARTS + 1)
         self._due_s: float | None = None
 
@@ -351,12 +359,12 @@ class _Kept:
         recent = sum(now_s - death < WINDOW_S for death in self._deaths)
         why = disk.last_line(self._log)
         structlog.get_logger("svodka.stack").warning("died", name=self._name, deaths=recent, last_line=why)
-        if recent > RESTARTS:
+        if recent > RESTARTS and self._vital:
             raise Unavailable(
                 f"{self._name} died {recent} times within {WINDOW_S:g} s; the last it said: {why}",
                 remedy=f"see {self._log}",
             )
-        return BACKOFF_S * 2.0 ** (recent - 1)
+        return min(BACKOFF_S * 2.0 ** (recent - 1), WINDOW_S)
 
 
 def guarded_pid(ward: guard.Ward) -> int | None:
