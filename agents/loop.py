@@ -142,6 +142,7 @@ def _write(
     def compose() -> Prose:
         room = Room(desk, extracts[0], held, domain, interview)
         made = prose.compose(room, chosen.path, chosen.why)
+        made = replace(made, over_budget=made.over_budget or chosen.short)
         failure = interview.failure
         if made.draft is None and failure is not None and failure.retry_after_s is not None:
             found = [Verified(draft, verify.verify(draft, held, domain.checks)) for draft in extracts]

@@ -52,7 +52,7 @@ class Prose:
 
     ``corrected`` is None when no correction was asked for, else whether it was kept. ``withheld`` are posts that no
     model was shown. ``calls`` reached a provider; ``prompts`` are the prompts used, by name, version and hash. ``silent``
-    says that a question went unanswered, after which no other is asked.
+    says that a question went unanswered, after which no other is asked; ``over_budget`` that a budget refused an attempt.
     """
 
     draft: Draft | None
@@ -65,6 +65,7 @@ class Prose:
     tokens: int = 0
     prompts: tuple[str, ...] = ()
     silent: bool = False
+    over_budget: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ def _account(room: Room, prose: Prose) -> Prose:
         tokens=interview.tokens,
         prompts=tuple(used),
         silent=interview.failure is not None,
+        over_budget=any(one.outcome == "budget" for one in interview.attempts),
     )
 
 

@@ -26,11 +26,15 @@ _LEAST_STORIES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The path, why in words, and the randomness (hex) that the marks of this run's questions are drawn from."""
+    """The path, why in words, and the randomness (hex) that the marks of this run's questions are drawn from.
+
+    ``short`` says that the budget's rest was too small for the path that would have been taken.
+    """
 
     path: Path
     why: tuple[str, ...]
     randomness: str = ""
+    short: bool = False
 
 
 def choose(desk: Desk, standing: Standing, randomness: Callable[[], bytes]) -> Quality:
@@ -39,13 +43,14 @@ def choose(desk: Desk, standing: Standing, randomness: Callable[[], bytes]) -> Q
         return Quality("extractive", ("nothing to write",))
     left = standing.tokens_left
     if left is not None and left < limits.FAST_TOKENS:
-        short = f"{left} tokens are left of the budget, a digest may take {limits.FAST_TOKENS}"
-        return Quality("extractive", (short,))
+        little = f"{left} tokens are left of the budget, a digest may take {limits.FAST_TOKENS}"
+        return Quality("extractive", (little,), short=True)
     path, why = _path(desk, standing)
-    if path == "smart" and left is not None and left < SMART_TOKENS:
+    short = path == "smart" and left is not None and left < SMART_TOKENS
+    if short:
         path = "fast"
         why = (*why, f"but {left} tokens are left of the budget, the smart path may take {SMART_TOKENS}")
-    return Quality(path, why, randomness().hex())
+    return Quality(path, why, randomness().hex(), short)
 
 
 def difficulty(desk: Desk) -> float:

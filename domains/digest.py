@@ -42,7 +42,7 @@ class Settings:
     """What a subscriber may change about a digest; part of the manifest, so `replay --set` can change it.
 
     ``max_stories`` caps what a plan may choose; ``min_families`` and ``min_posts`` are the floor for a story to be
-    worth a place when there are more stories than places.
+    worth a place when there are more stories than places. ``important`` digests may take a model's smart path.
     """
 
     max_stories: int = 12
@@ -50,6 +50,7 @@ class Settings:
     max_documents: int = 30
     min_posts: int = 1
     languages: tuple[str, ...] = ()
+    important: bool = False
 
     def __post_init__(self) -> None:
         for name, (least, most) in BOUNDS.items():
@@ -60,7 +61,7 @@ class Settings:
 def settings_help() -> str:
     """Return what may be set, in words."""
     bounds = ", ".join(f"{name} from {least} to {most}" for name, (least, most) in BOUNDS.items())
-    return f"whole numbers: {bounds}; languages as codes with commas, such as ru,uk"
+    return f"whole numbers: {bounds}; languages as codes with commas, such as ru,uk; important as true or false"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ _FEWEST: Final[Mapping[str, int]] = {"max_stories": 3, "max_sentences": 1, "max_
 _MOST_MIN_POSTS: Final = 3
 # From this weight on a model's prose is given up for quotes, where the check is one that quotes cannot fail.
 DISTRUST: Final = 0.5
+# The cause of an injection that never reached a model.
+WITHHELD: Final = "withheld"
 _TEXT_CHARS: Final = 500
 _ITEMS: Final = 20
 _DEPTH: Final = 4
@@ -176,6 +178,9 @@ def lessons(episodes: Iterable[Episode]) -> tuple[Lesson, ...]:
 def _check_of(episode: Episode) -> str:
     if episode.kind == "quality_low":
         return episode.cause
+    if episode.kind == "injection_suspected" and episode.cause == WITHHELD:
+        # Posts kept from a model did no harm; a lesson of them would let strangers take a reader's prose away.
+        return ""
     return {"budget_exceeded": "budget", "injection_suspected": "injection"}.get(episode.kind, "")
 
 

@@ -221,6 +221,19 @@ class Budget:
             )
             return [_line(row) for row in rows]
 
+    def tokens_left(self, payer: Payer) -> int | None:
+        """Return how many tokens ``payer`` may still ask for now, at least 0; None where no tokens are limited."""
+        scopes = rules.scopes(payer, "", self._clock.now().astimezone(UTC).date())
+        capped = {
+            scope: tokens for scope in scopes if (tokens := self.limits.of(scope.kind).tokens) is not None
+        }
+        keys = [(scope.kind, scope.key) for scope in capped]
+        with self._database.transaction() as session:
+            rows = session.scalars(select(BudgetRow).where(tuple_(BudgetRow.kind, BudgetRow.key).in_(keys)))
+            taken = {(row.kind, row.key): (_spent(row) + _reserved(row)).tokens for row in rows}
+        left = [tokens - taken.get((scope.kind, scope.key), 0) for scope, tokens in capped.items()]
+        return max(0, min(left)) if left else None
+
     def purge(self, before: datetime) -> int:
         """Delete budgets and settled reservations not touched since ``before``; return how many. Usage stays."""
         with self._database.transaction() as session:

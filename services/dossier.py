@@ -98,7 +98,7 @@ def usage(session: Session, run_id: int) -> dict[str, Any]:
         func.sum(Usage.saved_tokens).label("saved_tokens"),
     )
     query = select(*keys, *sums).where(Usage.run_id == run_id).group_by(*keys).order_by(func.min(Usage.id))
-    lines = [_line(row) for row in session.execute(query).mappings()]
+    lines = [_line(row._asdict()) for row in session.execute(query)]
     sent = [line for line in lines if line["outcome"] != "hit" and line["outcome"] not in UNSENT]
     return {
         "calls": sum(line["attempts"] for line in sent),

@@ -19,7 +19,8 @@ from services import log
 from services.database import Database
 from services.diary import Episode
 from services.purge import BATCH, SPELL, Purged, in_batches, oldest
-from services.schema import Run
+from services.schema import DeadLetter, Delivery, Run
+from services.work import Lease
 
 CAUSE_CHARS: Final = 200
 
@@ -52,17 +53,28 @@ def note(
 
 
 def note_digest(
-    session: Session, run_id: int, plan: Plan, verdicts: Sequence[Verdict], *, at: datetime
+    session: Session, run_id: int, plan: Plan, verdicts: Sequence[Verdict], *, at: datetime, held: str = ""
 ) -> None:
-    """Remember how a run went: that it was completed, and each check it failed on the way.
+    """Remember how a run went: that it was completed, or why it was ``held``, and each check it failed on the way.
 
     ``verdicts`` are those on the drafts before cutting, the best first. Call it in the transaction that finishes the
     run, so that a run that is made twice is remembered by what was kept.
     """
     tenant_id = session.execute(select(Run.tenant_id).where(Run.id == run_id)).scalar_one()
     best = verdicts[0] if verdicts else None
-    done = {"stories": len(plan.stories), "score": best.score if best else None}
-    note(session, "run_completed", tenant_id=tenant_id, at=at, cause="digest", run_id=run_id, payload=done)
+    done: dict[str, Any] = {"stories": len(plan.stories), "score": best.score if best else None}
+    if held:
+        done["why"] = held
+    kind: EventKind = "quality_low" if held else "run_completed"
+    note(
+        session,
+        kind,
+        tenant_id=tenant_id,
+        at=at,
+        cause="held" if held else "digest",
+        run_id=run_id,
+        payload=done,
+    )
     for fault in domain.faults(plan, verdicts):
         note(
             session,
@@ -73,6 +85,22 @@ def note_digest(
             run_id=run_id,
             payload={"expected": fault.expected, "found": fault.found, "detail": fault.detail},
         )
+
+
+def note_failure(session: Session, task: str, lease: Lease, letter: DeadLetter, *, at: datetime) -> None:
+    """Remember that work on a run failed: a retry when its letter will be tried again by itself, else an error."""
+    if lease.model not in {Run, Delivery}:
+        return
+    run_id = lease.id if lease.model is Run else session.get_one(Delivery, lease.id).run_id
+    payload = {
+        "task": task,
+        "row": lease.id,
+        "kind": letter.kind,
+        "attempt": letter.attempt,
+        "next_at": letter.next_at.isoformat() if letter.next_at else None,
+    }
+    kind: EventKind = "retry" if letter.state == "scheduled" else "error"
+    note(session, kind, tenant_id=letter.tenant_id, at=at, cause=letter.error, run_id=run_id, payload=payload)
 
 
 def recent(

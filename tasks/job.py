@@ -12,14 +12,19 @@ import secrets
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Final
+
+from msgspec import UNSET
+from sqlalchemy.orm import Session
 
 from agents import loop
 from domains.digest import Briefing, Verdict
 from domains.domain import DIGEST as DIGEST_DOMAIN
 from domains.llm import Payer
-from domains.ports import Deps, Journal
+from domains.memory import WITHHELD
+from domains.ports import Deps, Journal, Standing
 from services import deadletter, delivery, intake, log, manifest, memory, post, run, work
 from services.schema import Delivery, Run, Source, Tenant
 from services.wiring import World
@@ -85,6 +90,7 @@ def _bury(world: World, kind: Kind, lease: work.Lease, error: Exception) -> None
                 rng=world.rng,
             )
             state = letter.state
+            memory.note_failure(session, kind.name, lease, letter, at=world.clock.now())
     except work.LeaseLostError as lost:
         logger.warning("%s; its failure is the new owner's: %s", lost, type(error).__name__)
         return
@@ -129,17 +135,14 @@ def make(world: World, lease: work.Lease) -> Errands | None:
     journal = run.RunJournal(world.database, world.clock, lease, world.settings.lease_s)
     journal.step(manifest.BEGIN, dict[str, str], manifest.versions)
     briefing = journal.step("brief", Briefing, lambda: _brief(world, lease.id))
-    outcome = loop.run(DIGEST_DOMAIN, briefing, _deps(world, lease, journal))
+    outcome = loop.run(DIGEST_DOMAIN, briefing, _deps(world, lease, journal, briefing))
+    if not outcome.delivered:
+        with world.database.transaction() as session:
+            _remember(session, lease.id, outcome, world.clock.now())
     digest = outcome.shipped()
     with world.database.transaction() as session:
         run.finish(session, lease, digest, outcome.decision, outcome.why, now=world.clock.now())
-        memory.note_digest(
-            session,
-            lease.id,
-            outcome.plan,
-            run.recorded(session, lease.id, "verify", tuple[Verdict, ...]),
-            at=world.clock.now(),
-        )
+        _remember(session, lease.id, outcome, world.clock.now())
         deliveries = [(DELIVERY.name, row) for row in delivery.waiting(session, lease.id)]
         return [*deliveries, *((DIGEST.name, row) for row in run.following(session, lease.id))]
 
@@ -165,19 +168,42 @@ def _indexed(world: World, lease: work.Lease) -> bool:
         perform(world, INDEX, tenant_id)
 
 
-def _deps(world: World, lease: work.Lease, journal: Journal) -> Deps:
+def _remember(session: Session, run_id: int, outcome: loop.Outcome, at: datetime) -> None:
+    """Remember how a run went, in the transaction that ends it."""
+    verdicts = run.recorded(session, run_id, "verify", tuple[Verdict, ...])
+    memory.note_digest(
+        session, run_id, outcome.plan, verdicts, at=at, held="" if outcome.delivered else outcome.why
+    )
+    if outcome.prose is UNSET:
+        return
+    tenant_id = run.get(session, run_id).tenant_id
+    note = partial(memory.note, session, tenant_id=tenant_id, run_id=run_id, at=at)
+    if outcome.prose.over_budget:
+        note(
+            "budget_exceeded", cause="tokens", payload={"path": outcome.prose.path, "why": outcome.prose.why}
+        )
+    if outcome.prose.withheld:
+        note("injection_suspected", cause=WITHHELD, payload={"posts": sorted(outcome.prose.withheld)})
+
+
+def _deps(world: World, lease: work.Lease, journal: Journal, briefing: Briefing) -> Deps:
     """Return what agents are given: with a model set up, a gateway that this run pays for."""
     with world.database.transaction() as session:
         tenant_id = run.get(session, lease.id).tenant_id
-    gateway = world.gateways.open(Payer(tenant_id, request=f"run-{lease.id}", run_id=lease.id))
+    payer = Payer(tenant_id, request=f"run-{lease.id}", run_id=lease.id)
+    gateway = world.gateways.open(payer)
     if gateway is None:
         return Deps(world.language, journal)
-    return Deps(world.language, journal, gateway=gateway, randomness=partial(secrets.token_bytes, 16))
+    standing = Standing(world.gateways.budget.tokens_left(payer), briefing.settings.important)
+    randomness = partial(secrets.token_bytes, 16)
+    return Deps(world.language, journal, gateway=gateway, randomness=randomness, standing=standing)
 
 
 def _brief(world: World, run_id: int) -> Briefing:
     with world.database.transaction() as session:
-        return run.brief(session, run_id, now=world.clock.now())
+        tenant_id, now = run.get(session, run_id).tenant_id, world.clock.now()
+        memory.note(session, "run_started", tenant_id=tenant_id, run_id=run_id, at=now, cause="digest")
+        return run.brief(session, run_id, now=now)
 
 
 def send(world: World, lease: work.Lease) -> Errands:

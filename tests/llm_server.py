@@ -223,7 +223,7 @@ class LlmServer:
     With ``gigachat=True`` it hands out tokens at /oauth and accepts only those in ``tokens``.
     """
 
-    def __init__(self, answer=None, *, gigachat=False, token_ms=30 * 60_000, tls=None):
+    def __init__(self, answer=None, *, port=0, gigachat=False, token_ms=30 * 60_000, tls=None):
         self.answer = answer or say("ok")
         self.queue, self.lock = deque(), threading.Lock()
         self.seen, self.problems, self.logins = [], [], []
@@ -231,7 +231,7 @@ class LlmServer:
         self.token_ms = token_ms
         self.now_ms = lambda: time.time() * 1000
         self.closing = threading.Event()
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler, bind_and_activate=True)
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", port), Handler, bind_and_activate=True)
         self._server.daemon_threads = True
         self._server.request_queue_size = 64
         self._server.owner = self

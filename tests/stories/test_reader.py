@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from domains.digest import Digest, Plan
-from services import archive, memory, persona, run, subscription
+from services import archive, ledger, memory, persona, run, subscription
 from services.diary import Episode
 from services.schema import Run
 from tasks import job, replay
@@ -51,7 +51,23 @@ def test_two_readers_of_one_window_get_two_digests_and_both_replay(database, wor
     assert [drop.detail for drop in muted] == ["you mute “hockey”"]
     assert all(replay.replay(world, one, {}).identical for one in runs)
     with database.transaction() as session:
-        assert {one.kind for one in session.scalars(select(Episode))} == {"run_completed"}
+        assert {one.kind for one in session.scalars(select(Episode))} == {"run_started", "run_completed"}
+
+
+def test_a_reader_is_told_why_a_story_stands_above_the_floor(database, world):
+    tenant_id, _ = worlds.with_news(database)
+    rows.subscribed(database, tenant_id, subscriber="a")
+    with database.transaction() as session:
+        persona.wish(session, persona.subscriber(session, tenant_id, "a"), "follow", "word", "hockey", at=DAY)
+    with database.transaction() as session:
+        subscriber = persona.subscriber(session, tenant_id, "a")
+    persona.compute(database, world.clock, world.language, subscriber)
+    (made_run,) = made(database, world, tenant_id)
+    digest = digest_of(database, made_run)
+    (liked,) = (one for one in digest.stories if "hockey" in one.headline.text.lower())
+    with database.transaction() as session:
+        (fate,) = ledger.why(session, liked.posts[0])
+    assert fate["persona"] == "above your floor because you follow “hockey”"
 
 
 def test_a_check_that_failed_twice_is_met_by_its_remedy_in_the_third_run(database, world):

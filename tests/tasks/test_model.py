@@ -1,6 +1,5 @@
 """A digest written by a model, from settings to the file: over a real socket, paid for, recorded, replayed without it."""
 
-import json
 import random
 from dataclasses import replace
 
@@ -9,16 +8,17 @@ import pytest
 from sqlalchemy import select
 
 from benchmarks.prose import Good
+from benchmarks.provider import author
 from domains import limits
 from domains.digest import Digest
-from domains.llm import Message, Request
 from services import archive, manifest
+from services.diary import Episode
 from services.llm.factory import Gateways
 from services.llm.table import Usage
 from services.schema import DeadLetter, Delivery, Run
 from tasks import job, replay
 from tests import rows, worlds
-from tests.llm_server import LlmServer, say, status
+from tests.llm_server import LlmServer, status
 
 
 def digest_of(database, run_id):
@@ -59,20 +59,9 @@ def run_id(database, world):
     return rows.run(database, tenant_id, name="written"), Good(digest_of(database, told))
 
 
-def obey(good):
-    """Return a behaviour of the server: what the scripted writer answers to the prompt that came."""
-
-    def behave(handler, asked):
-        messages = tuple(Message(one["role"], one["content"]) for one in asked["messages"])
-        text = json.dumps(good(Request("write", messages, "")), ensure_ascii=False)
-        say(text)(handler, asked)
-
-    return behave
-
-
 def test_a_model_writes_is_checked_paid_for_and_replayed_without_a_provider(database, world, server, run_id):
     run, good = run_id
-    server.answer = obey(good)
+    server.answer = author(good)
     worlds.drive(world, job.DIGEST, run)
     made = digest_of(database, run)
     assert made.rung == "model"
@@ -94,7 +83,7 @@ def test_a_model_writes_is_checked_paid_for_and_replayed_without_a_provider(data
     assert {one["rung"] for one in shown["candidates"]} == {"model", "extractive"}
     assert [check["score"] for check in shown["checks"]] != []
     assert shown["usage"]["calls"] == asked < limits.FAST_CALLS
-    assert shown["usage"]["tokens"] == 18 * asked
+    assert 0 < shown["usage"]["tokens"] < limits.FAST_TOKENS
     (line,) = shown["usage"]["by"]
     assert (line["purpose"], line["provider"], line["attempts"], line["cost"]) == (
         "write.write",
@@ -119,3 +108,53 @@ def test_a_provider_that_dies_ends_in_an_extractive_digest_that_says_so(database
         assert session.scalars(select(Delivery.state).where(Delivery.run_id == run)).all() == ["done"]
         assert session.scalars(select(DeadLetter)).all() == []
     assert replay.replay(world, run, {}).identical
+
+
+def episodes(database, run_id):
+    with database.transaction() as session:
+        query = select(Episode.kind, Episode.cause).where(Episode.run_id == run_id).order_by(Episode.id)
+        return [tuple(row) for row in session.execute(query)]
+
+
+def with_settings(world, database, **changes):
+    settings = world.settings.model_copy(update=changes)
+    return replace(world, gateways=Gateways(settings, database, world.clock, random.Random(1)))
+
+
+def test_a_run_whose_budget_is_nearly_gone_asks_nobody_and_is_remembered_for_it(
+    database, world, server, run_id
+):
+    run, good = run_id
+    server.answer = author(good)
+    poor = with_settings(world, database, budget_run_tokens=limits.FAST_TOKENS - 1)
+    worlds.drive(poor, job.DIGEST, run)
+    assert digest_of(database, run).rung == "extractive"
+    assert server.seen == []
+    assert episodes(database, run) == [
+        ("run_started", "digest"), ("run_completed", "digest"), ("budget_exceeded", "tokens"),
+    ]  # fmt: skip
+    with database.transaction() as session:
+        assert "tokens are left" in manifest.assemble(session, run)["quality"]["why"][0]
+
+
+def test_an_important_subscription_takes_the_smart_path(database, world, server, run_id):
+    _, good = run_id
+    with database.transaction() as session:
+        tenant_id = session.scalar(select(Run.tenant_id))
+    run = rows.run(database, tenant_id, name="important", settings={"important": True})
+    server.answer = author(good)
+    worlds.drive(world, job.DIGEST, run)
+    with database.transaction() as session:
+        shown = manifest.assemble(session, run)
+    assert (shown["quality"]["path"], shown["quality"]["why"]) == ("smart", ["the subscription is important"])
+    assert {one["purpose"] for one in shown["prompts"]} >= {"write.map", "write.reduce", "write.critic"}
+
+
+def test_a_run_that_cannot_be_kept_is_remembered_with_its_retry(database, world, run_id):
+    run, _ = run_id
+    world.settings.digests.parent.mkdir(parents=True, exist_ok=True)
+    world.settings.digests.write_text("a file where the folder should be", encoding="utf-8")
+    worlds.drive(world, job.DIGEST, run)
+    kinds = [kind for kind, _ in episodes(database, run)]
+    assert kinds[:2] == ["run_started", "run_completed"]
+    assert set(kinds[2:]) <= {"retry", "error"} != set()
