@@ -1,0 +1,1 @@
+"""Flower, extended: a password, an allow-list of tasks, and the dead letters. `python -m web.flower` starts it."""
