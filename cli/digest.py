@@ -126,11 +126,13 @@ def list_() -> None:
         with world.database.transaction() as session:
             rows = [
                 {"run": row.id, "subscription": name, "from": row.window_start.isoformat(),
-                 "to": row.window_end.isoformat(), "state": row.state, "decision": row.decision, "score": row.score}
+                 "to": row.window_end.isoformat(), "state": row.state, "decision": row.decision, "rung": row.rung,
+                 "score": row.score}
                 for row, name in run.listing(session, frame.tenant(session, world.settings.tenant))
             ]  # fmt: skip
-        names = ("run", "subscription", "from", "to", "state", "decision")
-        frame.show(rows, frame.columns(None, names, [[row[name] for name in names] for row in rows]))
+        names = ("run", "subscription", "from", "to", "state", "decision", "rung")
+        short = [{**row, "from": row["from"][:16], "to": row["to"][:16]} for row in rows]
+        frame.show(rows, frame.columns(None, names, [[row[name] for name in names] for row in short]))
 
 
 @digest.command()

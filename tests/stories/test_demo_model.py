@@ -17,7 +17,7 @@ def provider():
     running = []
 
     def start(*arguments):
-        command = [sys.executable, "-m", "benchmarks.provider", *arguments]
+        command = [sys.executable, "-m", "tests.provider", *arguments]
         running.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         return running[-1].stdout.readline().strip()
 

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import select
 
 from benchmarks.prose import Good
-from benchmarks.provider import author
 from domains import limits
 from domains.digest import Digest
 from services import archive, manifest
@@ -19,6 +18,7 @@ from services.schema import DeadLetter, Delivery, Run
 from tasks import job, replay
 from tests import rows, worlds
 from tests.llm_server import LlmServer, status
+from tests.provider import author
 
 
 def digest_of(database, run_id):

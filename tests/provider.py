@@ -1,6 +1,6 @@
 """A provider on loopback for trying the model writer without a model: OpenAI's protocol, a script for an author.
 
-    python -m benchmarks.provider [--port N] [--answers N]
+    python -m tests.provider [--port N] [--answers N]
     SVODKA_MODEL_PROVIDER=vllm SVODKA_MODEL_NAME=scripted SVODKA_MODEL_BASE_URL=http://127.0.0.1:N/v1 make demo
 
 The script retells the lines it is shown, with quotes; it knows nothing of the digest. With ``--answers`` it dies after
