@@ -77,7 +77,7 @@ def main() -> None:
         write(handler, asked)
 
     with LlmServer(behave, port=options.port) as server:
-        print(server.url, flush=True)
+        print(server.url, flush=True)  # noqa: T201  what whoever started it waits for
         try:
             over.wait()
         except KeyboardInterrupt:
