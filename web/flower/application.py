@@ -76,19 +76,20 @@ def build(set_: Settings, keeper: gate.Gate, staff: desk.Desk, capp: Any) -> App
 
 
 def templates() -> dict[str, str]:
-    """Return Flower's templates, its navigation with our tab, and ours. Raises Unavailable when Flower's have changed."""
-    theirs = Path(flower.__file__).parent / "templates"
-    found = {
-        path.name: path.read_text("utf-8")
-        for folder in (theirs, HERE / "templates")
-        for path in folder.glob("*.html")
-    }
-    before, end, after = found["navbar.html"].partition("</ul>")
+    """Return Flower's templates, its navigation with our tab, and ours."""
+    folders = (Path(flower.__file__).parent / "templates", HERE / "templates")
+    found = {path.name: path.read_text("utf-8") for folder in folders for path in folder.glob("*.html")}
+    return found | {"navbar.html": with_tab(found["navbar.html"])}
+
+
+def with_tab(navigation: str) -> str:
+    """Return Flower's navigation with our tab after its own. Raises Unavailable when it is not what it was."""
+    before, end, after = navigation.partition("</ul>")
     if not end:
         raise Unavailable(
             "Flower's navigation is not what it was", remedy="install the Flower that uv.lock names"
         )
-    return found | {"navbar.html": before.rstrip() + TAB + after}
+    return before.rstrip() + TAB + after
 
 
 ROUTES: Final = (
