@@ -43,6 +43,8 @@ class Settings:
 
     ``max_stories`` caps what a plan may choose; ``min_families`` and ``min_posts`` are the floor for a story to be
     worth a place when there are more stories than places. ``important`` digests may take a model's smart path.
+    ``quiet``: whether a digest of nothing is sent. ``in_doubt``: whether a channel that cannot say if it took a message
+    is given it again; empty for the installation's choice.
     """
 
     max_stories: int = 12
@@ -51,6 +53,8 @@ class Settings:
     min_posts: int = 1
     languages: tuple[str, ...] = ()
     important: bool = False
+    quiet: Literal["send", "skip"] = "send"
+    in_doubt: Literal["", "never_twice", "rather_twice"] = ""
 
     def __post_init__(self) -> None:
         for name, (least, most) in BOUNDS.items():
@@ -61,7 +65,10 @@ class Settings:
 def settings_help() -> str:
     """Return what may be set, in words."""
     bounds = ", ".join(f"{name} from {least} to {most}" for name, (least, most) in BOUNDS.items())
-    return f"whole numbers: {bounds}; languages as codes with commas, such as ru,uk; important as true or false"
+    return (
+        f"whole numbers: {bounds}; languages as codes with commas, such as ru,uk; important as true or false; "
+        "quiet as send or skip; in_doubt as never_twice or rather_twice"
+    )
 
 
 @dataclass(frozen=True, slots=True)

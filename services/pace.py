@@ -34,17 +34,19 @@ class Pace(Base):
     failures: Mapped[int] = mapped_column(Integer, server_default=sql("0"))
 
 
-def take(session: Session, lanes: Sequence[Lane], *, now: datetime) -> float:
+def take(session: Session, lanes: Sequence[Lane], *, now: datetime, probing: bool = False) -> float:
     """Take a slot of every lane and return the seconds until it comes, at most `PATIENCE_S`.
 
-    A longer wait is returned too, and then no slot is taken: come back after it.
+    A longer wait is returned too, and then no slot is taken: come back after it. ``probing`` passes closed lanes: a
+    dead letter's replay has waited long enough, or an operator wants to see.
     """
     if not lanes:
         return 0.0
     rows = _locked(session, lanes, now)
     slots = {lane.key: max(rows[lane.key].next_at, now) for lane in lanes}
     waits = [slots[lane.key] - now - timedelta(seconds=lane.interval_s * (lane.burst - 1)) for lane in lanes]
-    waits += [row.closed_until - now for row in rows.values() if row.closed_until is not None]
+    if not probing:
+        waits += [row.closed_until - now for row in rows.values() if row.closed_until is not None]
     wait_s = max(0.0, max(waits).total_seconds())
     if wait_s <= PATIENCE_S:
         for lane in lanes:

@@ -28,6 +28,7 @@ from services.subscription import read_settings
 T = TypeVar("T")
 TOLD_WINDOW: Final = timedelta(days=7)
 TOLD_SENTENCES: Final = 40
+SKIPPED: Final = "skipped: nothing happened"
 
 
 class RunJournal:
@@ -158,7 +159,7 @@ def finish(
     claims = _claims(run.id, digest)
     if claims:
         session.execute(insert(Claim), claims)
-    _post_deliveries(session, run, now)
+    _post_deliveries(session, run, now, quiet=digest.quiet)
 
 
 def recorded(session: Session, run_id: int, name: str, kind: type[T]) -> T:
@@ -310,11 +311,11 @@ def _claims(run_id: int, digest: Digest) -> list[dict[str, Any]]:
     return claims
 
 
-def _post_deliveries(session: Session, run: Run, now: datetime) -> None:
+def _post_deliveries(session: Session, run: Run, now: datetime, *, quiet: bool) -> None:
+    """Write what is to be sent; a digest of nothing, where that is not wanted, is written down as skipped."""
     row = session.get_one(Subscription, run.subscription_id)
+    skipped = quiet and row.settings.get("quiet") == "skip"
+    fate = {"state": "done", "receipt": {"where": [SKIPPED], "external_id": None}} if skipped else {}
     for channel, target in row.channels:
-        session.execute(
-            upsert(Delivery)
-            .values(tenant_id=run.tenant_id, run_id=run.id, channel=channel, target=target, next_at=now)
-            .on_conflict_do_nothing()
-        )
+        key = {"tenant_id": run.tenant_id, "run_id": run.id, "channel": channel, "target": target}
+        session.execute(upsert(Delivery).values(**key, **fate, next_at=now).on_conflict_do_nothing())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from domains.errors import Refused
 from domains.ports import Channel, Clock, Language
-from services.channel import channels
+from services.channel.factory import channels
 from services.database import Database
 from services.fetch import Fetcher
 from services.index import Indexer

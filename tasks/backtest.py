@@ -21,7 +21,7 @@ from domains.errors import InputError, Unavailable, UsageError
 from domains.post import Bad, Entry
 from domains.window import Schedule
 from services import inbox, intake, ledger, source, subscription, table
-from services.channel import FileChannel
+from services.channel.file import FileChannel
 from services.clock import StoppedClock
 from services.index import Indexer
 from services.wiring import World

@@ -13,7 +13,7 @@ from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 from kombu.exceptions import OperationalError
 
-from services import deadletter, log, memory, persona, settings, subscription, wiring, work
+from services import deadletter, delivery, log, memory, persona, settings, subscription, wiring, work
 from services.clock import SystemClock
 from tasks import job
 
@@ -125,8 +125,11 @@ def digest_due() -> int:
 
 @app.task(name="delivery.due")
 def delivery_due() -> int:
-    """Nudge deliveries that are due."""
-    return sweep(job.DELIVERY)
+    """Nudge deliveries that are due, every channel's in turn."""
+    world = process.world
+    with world.database.transaction() as session:
+        ids = delivery.due(session, now=world.clock.now(), limit=LIMIT)
+    return nudge((job.DELIVERY.name, row_id) for row_id in ids)
 
 
 @app.task(name="dlq.sweep")

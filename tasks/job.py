@@ -26,6 +26,7 @@ from domains.llm import Payer
 from domains.memory import WITHHELD
 from domains.ports import Deps, Journal, Standing
 from services import deadletter, delivery, intake, log, manifest, memory, post, run, work
+from services.courier import Courier
 from services.schema import Delivery, Run, Source, Tenant
 from services.wiring import World
 
@@ -206,25 +207,10 @@ def _brief(world: World, run_id: int) -> Briefing:
         return run.brief(session, run_id, now=now)
 
 
-def send(world: World, lease: work.Lease) -> Errands:
-    """Hand a digest over, once; what may have been sent by a worker that died is unknown, not sent again."""
-    with world.database.transaction() as session:
-        errand = delivery.errand(session, lease, now=world.clock.now())
-    channel = world.channel(errand.channel)
-    if errand.tried_at is not None and not channel.idempotent:
-        with world.database.transaction() as session:
-            delivery.unknown(session, lease)
-        return ()
-    parcel = world.renderer.parcel(errand.digest, key=errand.key, run=errand.run)
-    try:
-        receipt = channel.send(parcel, errand.target)
-    except delivery.NOT_TAKEN:
-        with world.database.transaction() as session:
-            delivery.not_sent(session, lease)
-        raise
-    with world.database.transaction() as session:
-        delivery.delivered(session, lease, receipt, now=world.clock.now())
-    return ()
+def send(world: World, lease: work.Lease) -> Errands | None:
+    """Hand a digest over, once, or put it back when its channel has to be waited for."""
+    courier = Courier(world.database, world.clock, world.renderer, world.channel, world.settings.lease_s)
+    return () if courier.send(lease) else None
 
 
 def replay(world: World, letter_id: int, *, by: str) -> tuple[str, int] | None:

@@ -12,7 +12,7 @@ import signal
 
 from domains.ports import Receipt
 from services import delivery, index, run, settings, wiring
-from services.channel import FileChannel
+from services.channel.file import FileChannel
 from services.language import OfflineLanguage
 from services.schema import Delivery
 from tasks import job

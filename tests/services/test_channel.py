@@ -7,7 +7,9 @@ import pytest
 
 from domains.errors import Refused, SvodkaError, Unavailable
 from domains.ports import Channel, Receipt
-from services.channel import FileChannel, StdoutChannel, channels
+from services.channel.factory import channels
+from services.channel.file import FileChannel
+from services.channel.stdout import StdoutChannel
 from services.render import Renderer
 from tests.services.digestdesk import DigestDesk, trilingual
 
@@ -142,7 +144,7 @@ def test_a_disk_that_fails_leaves_the_old_files_whole_and_says_what_to_do(
     channel = FileChannel(tmp_path)
     channel.send(other, "")
     before = taken(tmp_path, StringIO())
-    monkeypatch.setattr("services.channel.os.fsync", fail)
+    monkeypatch.setattr("services.channel.shelf.os.fsync", fail)
     with pytest.raises(Unavailable, match=os.strerror(number)) as error:
         channel.send(parcel, "")
     assert remedy in error.value.remedy

@@ -5,6 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from domains.delivery import Progress
 from domains.digest import Digest
 from domains.ports import Receipt
 from domains.window import Window
@@ -46,9 +47,14 @@ def claim(database, row_id, owner="me", now=TOMORROW):
         return work.claim(session, Delivery, row_id, owner=owner, now=now, lease_s=60)
 
 
-def errand(database, lease, now=TOMORROW):
+def errand(database, lease):
     with database.transaction() as session:
-        return delivery.errand(session, lease, now=now)
+        return delivery.errand(session, lease)
+
+
+def begin(database, lease, now=TOMORROW):
+    with database.transaction() as session:
+        return delivery.begin(session, lease, Progress().begin(0), [""], now=now)
 
 
 def row(database, row_id):
@@ -68,25 +74,33 @@ def test_the_key_is_the_same_at_every_try_and_another_for_each_channel(database,
         ids = delivery.waiting(session, run_id)
     keys = [errand(database, claim(database, one)).key for one in ids]
     later = TOMORROW + timedelta(seconds=61)
-    again = [errand(database, claim(database, one, "next", later), later).key for one in ids]
+    again = [errand(database, claim(database, one, "next", later)).key for one in ids]
     assert keys == again
     assert len(set(keys)) == 2
 
 
 def test_a_second_try_knows_that_the_first_may_have_sent(database, first):
-    errand(database, claim(database, first))
+    begin(database, claim(database, first))
     later = TOMORROW + timedelta(seconds=61)
-    assert errand(database, claim(database, first, "next", later), later).tried_at == TOMORROW
-    assert row(database, first).sending_at == later
+    found = errand(database, claim(database, first, "next", later))
+    assert (found.tried_at, found.progress.sending) == (TOMORROW, 0)
 
 
 def test_what_certainly_was_not_taken_may_be_sent_again(database, first):
     lease = claim(database, first)
-    errand(database, lease)
+    progress = begin(database, lease)
     with database.transaction() as session:
-        delivery.not_sent(session, lease)
+        delivery.note(session, lease, progress.release())
     later = TOMORROW + timedelta(seconds=61)
-    assert errand(database, claim(database, first, "next", later), later).tried_at is None
+    found = errand(database, claim(database, first, "next", later))
+    assert (found.tried_at, found.progress.todo(ordered=True)) == (None, [0])
+
+
+def test_what_an_older_version_began_is_on_its_way(database, first):
+    lease = claim(database, first)
+    with database.transaction() as session:
+        session.get_one(Delivery, first).sending_at = TOMORROW
+    assert errand(database, lease).progress == Progress(sending=0)
 
 
 def test_a_delivery_that_was_taken_is_done_with_its_receipt(database, run_id, first):
