@@ -126,7 +126,7 @@ class QuietHours:
             raise UsageError(
                 f"cannot read the quiet hours {text!r}", remedy="expected HH:MM-HH:MM, such as 22:00-07:00"
             )
-        return cls(time(*numbers[:2]), time(*numbers[2:]))
+        return cls(time(numbers[0], numbers[1]), time(numbers[2], numbers[3]))
 
     def over(self, at: datetime, zone: ZoneInfo) -> datetime:
         """Return the first moment from ``at`` on at which somebody in ``zone`` may be disturbed; aware UTC."""

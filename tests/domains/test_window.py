@@ -69,6 +69,10 @@ def test_a_daily_digest_comes_at_the_same_local_time_across_dst():
         ({"zone": "Mars/Olympus", "cron": "0 8 * * *"}, "time zone"),
         ({"cron": "61 8 * * *"}, "cron"),
         ({"cron": "often"}, "cron"),
+        ({"cron": "0 0 8 * * *"}, "five fields"),
+        ({"cron": "0 8 * * *;"}, "five fields"),
+        ({"cron": "0 8 * * *; 0 99 * * *"}, "0 99"),
+        ({"cron": "0 0 30 2 *"}, "cron"),
         ({}, "either"),
         ({"cron": "0 8 * * *", "period": timedelta(days=1)}, "either"),
         ({"period": timedelta(seconds=5)}, "one minute"),
@@ -112,3 +116,76 @@ def test_a_subscription_that_begins_years_ago_is_caught_up_bit_by_bit():
         assert windows[0].start == covered
         covered, passes = windows[-1].end, passes + 1
     assert (covered, passes) == (now, 3)
+
+
+# The weeks in which clocks change, with the crons that meet the hours that come twice or never.
+CHANGES = {
+    "Europe/Kyiv": ["2026-03-29T01:00", "2026-10-25T01:00"],
+    "America/New_York": ["2026-03-08T07:00", "2026-11-01T06:00"],
+    "Australia/Lord_Howe": ["2026-04-04T15:00", "2026-10-03T15:30"],
+    "Antarctica/Troll": ["2026-03-29T01:00", "2026-10-25T01:00"],
+    "Pacific/Apia": ["2011-12-30T10:00"],
+    "Antarctica/Casey": ["2010-03-04T15:00"],
+}
+CRITICAL = ["30 3 * * *", "15 1 * * *", "45 1 * * *", "30 2 * * *", "0 0 * * *", "0 0,3,6,9 * * *", "15 */6 * * *",
+            "0 * * * *", "*/20 * * * *", "10 1-3 * * *", "*/15 3 * * *", "30 1 * * *; 0 2 * * *; 30 1 * * *"]  # fmt: skip
+NEAR_CHANGES = st.sampled_from([(zone, text) for zone, texts in CHANGES.items() for text in texts])
+
+
+@given(NEAR_CHANGES, st.sampled_from(CRITICAL), st.integers(-30 * 60, 30 * 60))
+def test_what_comes_next_does_not_depend_on_where_one_looks_from(change, cron, minutes):
+    """Looked at from inside an hour that comes twice, cronsim by itself names times that are gone by."""
+    zone, text = change
+    schedule = Schedule(zone=zone, cron=cron)
+    moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
+    looked, until = moment + timedelta(minutes=minutes), moment + timedelta(days=2)
+    ahead = list(itertools.takewhile(lambda end: end < until, schedule.ends(moment - timedelta(days=2))))
+    assert ahead == sorted(set(ahead))
+    assert list(itertools.takewhile(lambda end: end < until, schedule.ends(looked))) == [
+        end for end in ahead if end > looked
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cron", "day", "ends"),
+    [
+        # Skipped: at once when clocks have gone forward. Twice: the first time.
+        ("30 3 * * *", "2026-03-29", ["01:00"]),
+        ("30 3 * * *", "2026-10-25", ["00:30"]),
+        ("0 0,3,6 * * *", "2026-03-29", ["01:00", "03:00", "21:00"]),
+        # Both the skipped time and the one at which clocks arrive are one end.
+        ("0 3,4 * * *", "2026-03-29", ["01:00"]),
+        # By elapsed time: an hour that is skipped has no quarter, one that comes twice has each quarter twice.
+        ("*/30 3 * * *", "2026-03-29", []),
+        ("*/30 3 * * *", "2026-10-25", ["00:00", "00:30", "01:00", "01:30"]),
+    ],
+)
+def test_when_clocks_change_in_kyiv(cron, day, ends):
+    start = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    found = itertools.takewhile(
+        lambda end: end < start + timedelta(days=1),
+        Schedule(zone="Europe/Kyiv", cron=cron).ends(start - timedelta(microseconds=1)),
+    )
+    assert [f"{end:%H:%M}" for end in found] == ends
+
+
+def test_an_hourly_digest_covers_an_hour_each_time_clocks_change():
+    for day in ("2026-03-29", "2026-10-25"):
+        ends = next_ends(
+            Schedule(zone="Europe/Kyiv", cron="0 * * * *"),
+            datetime.fromisoformat(day).replace(tzinfo=UTC),
+            30,
+        )
+        assert {b - a for a, b in itertools.pairwise(ends)} == {timedelta(hours=1)}
+
+
+def test_several_expressions_are_one_schedule():
+    schedule = Schedule(cron="30 8 * * 1-5; 0 10 * * 0,6; 30 8 * * 1")
+    ends = next_ends(schedule, datetime(2026, 11, 20, tzinfo=UTC), 4)
+    assert [f"{end:%a %H:%M}" for end in ends] == ["Fri 08:30", "Sat 10:00", "Sun 10:00", "Mon 08:30"]
+
+
+def test_a_tick_says_what_was_asked_for():
+    schedule = Schedule(zone="Europe/Kyiv", cron="30 3 * * *")
+    first = next(schedule.ticks(datetime(2026, 3, 28, 12, tzinfo=UTC)))
+    assert (first.at.hour, first.wall) == (1, datetime(2026, 3, 29, 3, 30))  # noqa: DTZ001
