@@ -13,7 +13,6 @@ from domains import limits
 
 Leg = Literal["vectors", "dense", "fulltext", "graph"]
 LEGS: Final[tuple[Leg, ...]] = ("vectors", "dense", "fulltext", "graph")
-COLLECTIONS: Final = ("posts", "stories", "products", "personas")
 # Characters of a question that are read: what is longer is a document, not a question.
 QUERY_CHARS: Final = 2_000
 
