@@ -14,6 +14,8 @@ from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
+from msgspec import UNSET
+
 from domains.digest import REASONS, Digest, DigestStory, Drop, Reason, Sentence
 from domains.post import Post
 from services import phrase
@@ -367,8 +369,11 @@ def _named(drop: Drop) -> str:
 
 
 def _provenance(digest: Digest, phrases: Phrases, run: int | str) -> tuple[str, ...]:
+    mixed = digest.rung == "extractive" and any(
+        one.rung not in {UNSET, "extractive"} for one in digest.stories
+    )
     facts = (
-        phrases.written.format(rung=phrases.rungs[digest.rung]),
+        phrases.written.format(rung=phrases.mixed if mixed else phrases.rungs[digest.rung]),
         phrases.method.format(method=clean(digest.method)) if digest.method else "",
         phrases.score.format(score=phrase.ratio(phrases, digest.score)),
         phrases.run.format(run=clean(str(run))) if run != "" else "",

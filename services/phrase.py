@@ -23,6 +23,7 @@ class Phrases:
     sections: Mapping[str, str]
     reasons: Mapping[Reason, str]
     rungs: Mapping[Rung, str]
+    mixed: str
     months: Forms
     months_short: Forms
     weekdays: Forms
@@ -84,6 +85,7 @@ ENGLISH: Final = Phrases(
         "cheaper_model": "written by the reserve model, each sentence verified",
         "extractive": "put together from quotations, without a model",
     },
+    mixed="partly written by a model, each sentence verified, the rest quotations",
     months=(
         "January", "February", "March", "April", "May", "June",
         "July", "August", "September", "October", "November", "December",
@@ -151,6 +153,7 @@ RUSSIAN: Final = Phrases(
         "cheaper_model": "написана запасной моделью, каждое предложение проверено",
         "extractive": "составлена из цитат, без модели",
     },
+    mixed="частью написана моделью, каждое предложение проверено, остальное — цитаты",
     months=(
         "января", "февраля", "марта", "апреля", "мая", "июня",
         "июля", "августа", "сентября", "октября", "ноября", "декабря",
@@ -220,6 +223,7 @@ UKRAINIAN: Final = Phrases(
         "cheaper_model": "написане запасною моделлю, кожне речення перевірено",
         "extractive": "складене з цитат, без моделі",
     },
+    mixed="частково написане моделлю, кожне речення перевірено, решта — цитати",
     months=(
         "січня", "лютого", "березня", "квітня", "травня", "червня",
         "липня", "серпня", "вересня", "жовтня", "листопада", "грудня",

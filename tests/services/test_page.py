@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from domains.digest import Citation, Sentence
 from services.page import clean, locale_of, page, safe_url
@@ -153,3 +154,14 @@ def test_a_digest_of_everything_says_that_nothing_was_left_out():
     desk = DigestDesk()
     desk.story("main", said(desk.post("a_b", "One.", "en", 1)))
     assert page(desk.digest(), run=1).accounted.startswith("Nothing was left out")
+
+
+@pytest.mark.parametrize(
+    ("rung", "words"),
+    [("model", "частью написана моделью"), ("extractive", "без модели"), (UNSET, "без модели")],
+)
+def test_a_digest_that_a_model_wrote_in_part_says_so(rung, words):
+    digest = trilingual()
+    first, *rest = digest.stories
+    made = replace(digest, rung="extractive", stories=(replace(first, rung=rung), *rest))
+    assert words in page(made, run=1, locale="ru").provenance[0]
