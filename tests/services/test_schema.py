@@ -12,7 +12,7 @@ from tests import rows, worlds
 from tests.rows import DAY
 
 # An artifact is a body by its hash: several tenants may have the same one. A channel's pace is the installation's.
-SHARED = {"tenant", "artifact", "pace"}
+SHARED = {"tenant", "artifact", "pace", "vector_shelf"}
 
 
 def work_tables():
