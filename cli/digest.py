@@ -11,7 +11,7 @@ from rich.console import Console
 
 from cli import frame
 from domains.digest import REASONS, Digest
-from domains.errors import GateClosed, Refused, Unavailable, UsageError
+from domains.errors import GateClosed, Unavailable, UsageError
 from domains.window import Schedule
 from services import archive, deadletter, delivery, ledger, manifest, post, run, subscription
 from services import source as sources
@@ -69,8 +69,7 @@ def subscribe(
         with world.database.transaction() as session:
             tenant_id = frame.tenant(session, world.settings.tenant)
             sources.check_names(session, tenant_id, names)
-            _check_channels(world, wish)
-            subscription.subscribe(session, tenant_id, wish, sorted(world.channels))
+            subscription.subscribe(session, tenant_id, wish, world.channels)
         first = next(schedule.ends(now))
         value = {
             "name": name,
@@ -131,7 +130,7 @@ def list_() -> None:
                 for row, name in run.listing(session, frame.tenant(session, world.settings.tenant))
             ]  # fmt: skip
         names = ("run", "subscription", "from", "to", "state", "decision", "rung")
-        short = [{**row, "from": row["from"][:16], "to": row["to"][:16]} for row in rows]
+        short = [{**row, "from": str(row["from"])[:16], "to": str(row["to"])[:16]} for row in rows]
         frame.show(rows, frame.columns(None, names, [[row[name] for name in names] for row in short]))
 
 
@@ -299,15 +298,6 @@ def _cron(at: str) -> str:
     if not colon or not re.fullmatch("[0-9]{1,2}:[0-9]{2}", at) or int(hour) > 23 or int(minute) > 59:
         raise UsageError(f"cannot read the time {at!r}", remedy="expected HH:MM, such as 08:00")
     return f"{int(minute)} {int(hour)} * * *"
-
-
-def _check_channels(world: World, wish: subscription.Wish) -> None:
-    for name, target in wish.channels:
-        if name in world.channels:
-            try:
-                world.channels[name].check(target)
-            except Refused as error:
-                raise UsageError(str(error), remedy=error.remedy) from error
 
 
 def _channel(text: str) -> tuple[str, str]:

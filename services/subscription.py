@@ -1,7 +1,8 @@
 """Subscribers, subscriptions, and the windows that close for them."""
 
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
@@ -12,19 +13,23 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from domains import digest
+from domains import digest, wall
 from domains.digest import Settings
-from domains.errors import NotFound, UsageError
+from domains.errors import NotFound, Refused, UsageError
+from domains.ports import Channel
+from domains.wall import QuietHours
 from domains.window import CatchUp, Schedule, Window, closed_windows
+from services.channel.target import shown
 from services.schema import Run, Subscriber, Subscription, Tenant
 
+logger = logging.getLogger("svodka.subscription")
 NAME: Final = re.compile(r"[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,99}")
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody asks for. ``channels`` are (channel, target) pairs."""
+    """What somebody asks for. ``channels`` are (channel, target) pairs, ``phrase`` the words the schedule was read from."""
 
     name: str
     schedule: Schedule
@@ -35,6 +40,8 @@ class Wish:
     sources: tuple[str, ...] = ()
     channels: tuple[tuple[str, str], ...] = (("file", ""),)
     settings: dict[str, Any] = field(default_factory=dict)
+    phrase: str | None = None
+    quiet_hours: QuietHours | None = None
 
 
 def tenant(session: Session, name: str, *, live: bool = True) -> int:
@@ -51,14 +58,17 @@ def remove_tenant(session: Session, name: str, *, live: bool = False) -> None:
 
 
 def subscribe(
-    session: Session, tenant_id: int, wish: Wish, known_channels: Sequence[str], *, paused: bool = False
+    session: Session,
+    tenant_id: int,
+    wish: Wish,
+    channels: Mapping[str, Channel],
+    *,
+    paused: bool = False,
 ) -> int:
     """Write a subscription and return its row. Raises UsageError for a wish that cannot be met."""
-    for channel, _ in wish.channels:
-        if channel not in known_channels:
-            raise UsageError(f"unknown channel {channel!r}", remedy=f"one of: {', '.join(known_channels)}")
-    if len({channel for channel, _ in wish.channels}) < len(wish.channels):
-        raise UsageError("a channel may be named once", remedy="make another subscription for another target")
+    check_channels(wish.channels, channels)
+    if wish.starts_at < EPOCH:
+        raise UsageError(f"the first window cannot begin in {wish.starts_at.year}", remedy="1970 or later")
     if not NAME.fullmatch(wish.name):
         raise UsageError(
             f"{wish.name!r} cannot name a subscription", remedy="up to 100 characters on one line"
@@ -90,16 +100,33 @@ def subscribe(
         starts_at=wish.starts_at,
         covered_until=wish.starts_at,
         paused=paused,
+        phrase=wish.phrase,
+        quiet_hours=str(wish.quiet_hours) if wish.quiet_hours else None,
     )
     session.add(row)
     session.flush()
     return row.id
 
 
+def check_channels(wanted: Sequence[tuple[str, str]], channels: Mapping[str, Channel]) -> None:
+    """Raise UsageError when one of ``wanted`` (channel, target) can never be sent to here."""
+    for name, target in wanted:
+        if name not in channels:
+            raise UsageError(f"unknown channel {name!r}", remedy=f"one of: {', '.join(sorted(channels))}")
+        try:
+            channels[name].check(target)
+        except Refused as error:
+            raise UsageError(str(error), remedy=error.remedy) from error
+    if len({name for name, _ in wanted}) < len(wanted):
+        raise UsageError("a channel may be named once", remedy="make another subscription for another target")
+
+
 def find(session: Session, tenant_id: int, name: str) -> Subscription:
     """Return a subscription by name. Raises NotFound."""
     row = session.scalar(
-        select(Subscription).where(Subscription.tenant_id == tenant_id, Subscription.name == name)
+        select(Subscription).where(
+            Subscription.tenant_id == tenant_id, Subscription.name == name, Subscription.removed_at.is_(None)
+        )
     )
     if row is None:
         raise NotFound(f"no subscription {name!r}", remedy="make one with `svodka subscribe`")
@@ -107,21 +134,28 @@ def find(session: Session, tenant_id: int, name: str) -> Subscription:
 
 
 def listing(session: Session, tenant_id: int) -> list[dict[str, Any]]:
-    """Return every subscription as its owner sees it, by name."""
+    """Return every subscription as its owner sees it, by name; removed ones are not among them."""
     query = (
         select(Subscription, Subscriber.name)
         .join(Subscriber, Subscriber.id == Subscription.subscriber_id)
-        .where(Subscription.tenant_id == tenant_id)
+        .where(Subscription.tenant_id == tenant_id, Subscription.removed_at.is_(None))
         .order_by(Subscription.name)
     )
     return [
         {
             "name": row.name,
             "subscriber": subscriber,
-            "schedule": row.cron or f"every {timedelta(seconds=row.period_s or 0)}",
+            "schedule": row.phrase or row.cron or f"every {_words(row.period_s or 0)}",
+            "cron": row.cron,
+            "period_s": row.period_s,
             "zone": row.zone,
             "sources": row.sources,
-            "channels": ", ".join(":".join(part for part in pair if part) for pair in row.channels),
+            "quiet_hours": row.quiet_hours,
+            "catch_up": row.catch_up,
+            "channels": ", ".join(
+                ":".join(part for part in (name, shown(name, target)) if part)
+                for name, target in row.channels
+            ),
             "settings": row.settings,
             "starts_at": row.starts_at.isoformat(),
             "covered_until": row.covered_until.isoformat(),
@@ -136,7 +170,8 @@ def close_windows(
 ) -> list[int]:
     """Insert the runs of every window that has closed and return their rows.
 
-    Sweeps look at live tenants; a backtest names its own. A subscription that another beat is just closing is skipped.
+    Sweeps look at live tenants; a backtest names its own. A subscription that another beat is just closing is skipped,
+    and so is one that cannot be read, as when a zone has gone from the system: it must not stop the others.
     """
     query = select(Subscription).where(Subscription.covered_until < now, ~Subscription.paused)
     if tenant_id is None:
@@ -147,7 +182,10 @@ def close_windows(
     for row in session.scalars(
         query.order_by(Subscription.covered_until).limit(limit).with_for_update(skip_locked=True)
     ):
-        runs += close_due(session, row, now)
+        try:
+            runs += close_due(session, row, now)
+        except UsageError as error:
+            logger.error("subscription %s closes no windows: %s", row.id, error)  # noqa: TRY400  no place but the row
     return runs
 
 
@@ -166,7 +204,7 @@ def close_now(session: Session, row: Subscription, until: datetime) -> list[int]
     if until <= row.covered_until:
         raise UsageError(
             f"everything until {row.covered_until:%Y-%m-%d %H:%M} UTC has its digest already",
-            remedy="see `svodka digest list`",
+            remedy="see `svodka digest list`, or `svodka subscription rewind` if a clock stood ahead",
         )
     due = close_due(session, row, until) if _catch_up(row) == "each" else []
     rest = [Window(row.covered_until, until)] if until > row.covered_until else []
@@ -188,6 +226,11 @@ def ends_until(session: Session, subscription_id: int, until: datetime) -> list[
     row = session.get_one(Subscription, subscription_id)
     ends = list(takewhile(lambda end: end < until, schedule_of(row).ends(row.covered_until)))
     return [*ends, until]
+
+
+def awake_at(row: Subscription, now: datetime) -> datetime:
+    """Return the first moment from ``now`` on at which something may be delivered: the end of its quiet hours."""
+    return QuietHours.of(row.quiet_hours).over(now, wall.zone_of(row.zone)) if row.quiet_hours else now
 
 
 def schedule_of(row: Subscription) -> Schedule:
@@ -228,6 +271,14 @@ def _close(session: Session, row: Subscription, windows: Sequence[Window]) -> li
         row.covered_until = window.end
     session.flush()
     return ids
+
+
+def _words(seconds: float) -> str:
+    """Return a period as `--every` takes it."""
+    for unit, size in (("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds / size:.0f}{unit}"
+    return str(timedelta(seconds=seconds))
 
 
 def _catch_up(row: Subscription) -> CatchUp:

@@ -162,7 +162,7 @@ def _subscribe(world: World, tenant_id: int, wish: Wish, start: datetime) -> int
         name="backtest", schedule=schedule, starts_at=start, channels=(("file", ""),), settings=wish.settings
     )
     with world.database.transaction() as session:
-        return subscription.subscribe(session, tenant_id, asked, sorted(world.channels))
+        return subscription.subscribe(session, tenant_id, asked, world.channels)
 
 
 def _drive(

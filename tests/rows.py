@@ -10,6 +10,17 @@ from services.source import Known
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
 
 
+class Anywhere:
+    """A channel that would send to any target."""
+
+    def check(self, target):
+        pass
+
+
+def anywhere(*names):
+    return {name: Anywhere() for name in names}
+
+
 def tenant(database, name="t", *, live=True):
     with database.transaction() as session:
         return subscription.tenant(session, name, live=live)
@@ -49,7 +60,7 @@ def subscribed(
         **rest,
     )
     with database.transaction() as session:
-        return subscription.subscribe(session, tenant_id, wish, ["file", "stdout"])
+        return subscription.subscribe(session, tenant_id, wish, anywhere("file", "stdout"))
 
 
 def run(database, tenant_id, *, now=DAY + timedelta(days=1), **rest):

@@ -24,6 +24,7 @@ from services import deadletter, guard, post, settings, stack, subscription, wir
 from services.clock import SystemClock
 from services.schema import Claim, Delivery, Run, RunStep, Subscription
 from tasks import demo, replay
+from tests import rows
 from tests.servers import wait_until
 
 INVARIANTS = Path(__file__).with_name("invariants.sql").read_text(encoding="utf-8")
@@ -118,7 +119,7 @@ class Arena:
             starts_at=midnight - timedelta(days=days),
             channels=channels,
         )
-        return subscription.subscribe(session, tenant_id, wish, [one for one, _ in channels], paused=paused)
+        return subscription.subscribe(session, tenant_id, wish, rows.anywhere(*dict(channels)), paused=paused)
 
     def runs(self, session, tenant_id, name, *, subscriptions, days, **rest):
         """Return new due runs, one list a subscription. Nobody sees them before the session's commit."""

@@ -131,7 +131,7 @@ def test_subscriptions_are_listed(svodka):
         assert answer.code == 0
         assert datetime.fromisoformat(answer.json["next"]) > NOW
     listed = {row["name"]: row["schedule"] for row in svodka("subscriptions", "--json").json}
-    assert listed == {"a": "5 7 * * *", "b": "every 6:00:00", "c": "0 8 * * 1"}
+    assert listed == {"a": "5 7 * * *", "b": "every 6h", "c": "0 8 * * 1"}
     assert svodka("subscribe", "--name", "a").code == 2
 
 

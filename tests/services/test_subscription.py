@@ -41,7 +41,7 @@ def tenant_id(database):
 def subscribe(database, tenant_id, schedule, *, starts_at=DAY, **rest):
     wish = Wish(name=f"s{next(numbers)}", schedule=schedule, starts_at=starts_at, **rest)
     with database.transaction() as session:
-        return subscription.subscribe(session, tenant_id, wish, ["file", "stdout"])
+        return subscription.subscribe(session, tenant_id, wish, rows.anywhere("file", "stdout"))
 
 
 def beat(database, now, **rest):
@@ -165,7 +165,7 @@ def test_a_paused_subscription_catches_up_when_it_is_resumed(database, tenant_id
 def test_a_subscription_may_begin_paused(database, tenant_id):
     wish = Wish(name="later", schedule=Schedule(cron="0 0 * * *"), starts_at=DAY)
     with database.transaction() as session:
-        subscription.subscribe(session, tenant_id, wish, ["file"], paused=True)
+        subscription.subscribe(session, tenant_id, wish, rows.anywhere("file"), paused=True)
     assert beat(database, DAY + 3 * ONE_DAY) == []
 
 
@@ -243,7 +243,7 @@ def test_subscriptions_are_listed_as_their_owner_sees_them(database, tenant_id):
     rows.subscribed(database, tenant_id, name="b", channels=(("file", "family"), ("stdout", "")))
     with database.transaction() as session:
         wish = Wish(name="a", schedule=Schedule(zone=KYIV, cron="0 8 * * *"), starts_at=DAY, sources=("x",))
-        subscription.subscribe(session, tenant_id, wish, ["file"])
+        subscription.subscribe(session, tenant_id, wish, rows.anywhere("file"))
         first, second = subscription.listing(session, tenant_id)
         assert subscription.listing(session, rows.tenant(database, "other")) == []
     assert (first["name"], first["schedule"], first["zone"], first["sources"]) == (
@@ -252,7 +252,7 @@ def test_subscriptions_are_listed_as_their_owner_sees_them(database, tenant_id):
         KYIV,
         ["x"],
     )
-    assert (second["schedule"], second["channels"]) == ("every 1 day, 0:00:00", "file:family, stdout")
+    assert (second["schedule"], second["channels"]) == ("every 1d", "file:family, stdout")
 
 
 @given(SCHEDULES)
