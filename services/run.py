@@ -23,12 +23,12 @@ from domains.window import Window
 from services import archive, memory, persona, post, work
 from services.database import Database
 from services.schema import Claim, DeadLetter, Delivery, Fate, Run, RunStep, Subscription
-from services.subscription import read_settings
+from services.subscription import awake_at, read_settings
 
 T = TypeVar("T")
 TOLD_WINDOW: Final = timedelta(days=7)
 TOLD_SENTENCES: Final = 40
-SKIPPED: Final = "skipped: nothing happened"
+SKIP: Final = "skip"
 
 
 class RunJournal:
@@ -123,16 +123,20 @@ def finish(
 ) -> None:
     """End the run with its digest: claims, fates and deliveries with the run's state, all or nothing.
 
+    A digest that is sent to nobody, because nothing happened or somebody wanted it so, has the decision `SKIP`.
     Raises LeaseLostError when another worker has taken the run over; then nothing is written.
     """
     run = get(session, lease.id)
+    # Shared with other runs, and locked before the run as `services.change` does: who removes it waits for this end.
+    row = session.get_one(Subscription, run.subscription_id, with_for_update={"read": True})
+    unsent = _unsent(run, row, digest)
     work.settle(
         session,
         lease,
         "done",
         ended_at=now,
-        decision=decision,
-        why=why,
+        decision=SKIP if unsent else decision,
+        why=unsent or why,
         rung=digest.rung,
         score=digest.score,
         digest_sha256=archive.put(session, msgspec.json.encode(digest)),
@@ -159,7 +163,8 @@ def finish(
     claims = _claims(run.id, digest)
     if claims:
         session.execute(insert(Claim), claims)
-    _post_deliveries(session, run, now, quiet=digest.quiet)
+    if not unsent:
+        _post_deliveries(session, run, row, awake_at(row, now))
 
 
 def recorded(session: Session, run_id: int, name: str, kind: type[T]) -> T:
@@ -311,11 +316,21 @@ def _claims(run_id: int, digest: Digest) -> list[dict[str, Any]]:
     return claims
 
 
-def _post_deliveries(session: Session, run: Run, now: datetime, *, quiet: bool) -> None:
-    """Write what is to be sent; a digest of nothing, where that is not wanted, is written down as skipped."""
-    row = session.get_one(Subscription, run.subscription_id)
-    skipped = quiet and row.settings.get("quiet") == "skip"
-    fate = {"state": "done", "receipt": {"where": [SKIPPED], "external_id": None}} if skipped else {}
+def _unsent(run: Run, row: Subscription, digest: Digest) -> str:
+    """Return why a digest is kept and sent to nobody; "" when it is sent."""
+    if row.removed_at is not None:
+        return "its subscription was removed while it was made"
+    if run.silent:
+        return "missed while the subscription was paused, and wanted silent"
+    if digest.quiet and read_settings(row.settings).quiet == "skip":
+        return "nothing happened, and the subscription skips quiet digests"
+    return ""
+
+
+def _post_deliveries(session: Session, run: Run, row: Subscription, at: datetime) -> None:
     for channel, target in row.channels:
-        key = {"tenant_id": run.tenant_id, "run_id": run.id, "channel": channel, "target": target}
-        session.execute(upsert(Delivery).values(**key, **fate, next_at=now).on_conflict_do_nothing())
+        session.execute(
+            upsert(Delivery)
+            .values(tenant_id=run.tenant_id, run_id=run.id, channel=channel, target=target, next_at=at)
+            .on_conflict_do_nothing()
+        )

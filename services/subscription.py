@@ -189,9 +189,12 @@ def close_windows(
     return runs
 
 
-def close_due(session: Session, row: Subscription, now: datetime) -> list[int]:
-    """Insert the runs of one subscription's windows that have closed."""
-    return _close(session, row, closed_windows(schedule_of(row), row.covered_until, now, _catch_up(row)))
+def close_due(
+    session: Session, row: Subscription, now: datetime, catch_up: CatchUp | None = None
+) -> list[int]:
+    """Insert the runs of one subscription's windows that have closed, by its own policy unless one is given."""
+    policy = catch_up or _catch_up(row)
+    return _close(session, row, closed_windows(schedule_of(row), row.covered_until, now, policy))
 
 
 def close_now(session: Session, row: Subscription, until: datetime) -> list[int]:

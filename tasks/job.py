@@ -25,7 +25,7 @@ from domains.domain import DIGEST as DIGEST_DOMAIN
 from domains.llm import Payer
 from domains.memory import WITHHELD
 from domains.ports import Deps, Journal, Standing
-from services import deadletter, delivery, intake, log, manifest, memory, post, run, work
+from services import change, deadletter, delivery, intake, log, manifest, memory, post, run, work
 from services.courier import Courier
 from services.schema import Delivery, Run, Source, Tenant
 from services.wiring import World
@@ -208,7 +208,10 @@ def _brief(world: World, run_id: int) -> Briefing:
 
 
 def send(world: World, lease: work.Lease) -> Errands | None:
-    """Hand a digest over, once, or put it back when its channel has to be waited for."""
+    """Hand a digest over, once, or put it back when its channel or the end of quiet hours has to be waited for."""
+    with world.database.transaction() as session:
+        if change.put_off(session, lease, world.clock.now()):
+            return None
     courier = Courier(world.database, world.clock, world.renderer, world.channel, world.settings.lease_s)
     return () if courier.send(lease) else None
 
