@@ -23,7 +23,7 @@ NOT_TAKEN: Final = (Unavailable, Refused)
 TASK: Final = "delivery.send"
 STATES: Final = ("due", "leased", "done", "dead", "unknown")
 SERIES_CHARS: Final = 40
-_UNPLAIN: Final = re.compile(r"[^\w.@-]+|^[^\w]+")
+_UNPLAIN: Final = re.compile(r"[^\w.-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,5 +233,5 @@ def _told(row: Delivery, subscription: str) -> dict[str, Any]:
 
 def _series(row: Subscription) -> str:
     """Return a plain file name that is the subscription's alone, for good."""
-    name = _UNPLAIN.sub("-", row.name).strip("-.")[:SERIES_CHARS]
+    name = _UNPLAIN.sub("-", row.name).strip("-._")[:SERIES_CHARS]
     return f"{name}-{row.id}" if name else f"subscription-{row.id}"

@@ -132,6 +132,48 @@ class Settings(BaseSettings):
         bool, Field(description="Ask models whose price nobody knows, as if they were free")
     ] = False
 
+    telegram_token: Annotated[
+        SecretStr | None, Field(description="Token of the Telegram bot that sends digests, from @BotFather")
+    ] = None
+    telegram_api_url: Annotated[
+        str, Field(description="Another address of the Bot API: a server of your own", pattern="^https?://")
+    ] = "https://api.telegram.org"
+    smtp_url: Annotated[
+        SecretStr | None,
+        Field(
+            description="Mail server: smtp://user:password@host:587 (STARTTLS), smtps:// (TLS) or smtp+plain://"
+        ),
+    ] = None
+    mail_from: Annotated[str, Field(description="Who letters are from: an address, or Name <address>")] = ""
+    mail_per_minute: Annotated[
+        int, Field(description="Most letters a minute, all workers together", ge=1, le=6000)
+    ] = 60
+    unsubscribe_url: Annotated[
+        str,
+        Field(
+            description="Page that ends a subscription by POST (RFC 8058); empty: by a letter",
+            pattern="^(https://.*)?$",
+        ),
+    ] = ""
+    unsubscribe_secret: Annotated[
+        SecretStr | None, Field(description="Key that signs the links to that page")
+    ] = None
+    webhook_secret: Annotated[
+        SecretStr | None, Field(description="Key that signs webhooks; whsec_ and base64, or any text")
+    ] = None
+    digests_url: Annotated[
+        str,
+        Field(description="Where the folder of digests can be read from outside", pattern="^(https?://.*)?$"),
+    ] = ""
+    rather_twice: Annotated[
+        str,
+        Field(
+            description="Channels, with commas, that send again when nobody knows whether a message was taken; "
+            "the others never send twice by themselves",
+            pattern=r"^[a-z, ]*$",
+        ),
+    ] = ""
+
     @field_validator("database_url")
     @classmethod
     def known_database(cls, value: SecretStr | None) -> SecretStr | None:
@@ -165,6 +207,11 @@ class Settings(BaseSettings):
         if value.lower() not in {"debug", "info", "warning", "error"}:
             raise ValueError("must be debug, info, warning or error")
         return value.lower()
+
+    @property
+    def resent(self) -> frozenset[str]:
+        """The channels that rather send twice than never."""
+        return frozenset(name.strip() for name in self.rather_twice.split(",") if name.strip())
 
     @property
     def digests(self) -> Path:

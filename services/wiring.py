@@ -69,6 +69,6 @@ def build(settings: Settings, clock: Clock, rng: random.Random) -> World:
         intake=Intake(database, clock, fetcher, settings.lease_s),
         indexer=Indexer(database, clock, language, settings.lease_s),
         renderer=Renderer(),
-        channels=channels(settings.digests, sys.stdout),
+        channels=channels(settings, sys.stdout, clock),
         gateways=Gateways(settings, database, clock, rng),
     )

@@ -212,7 +212,14 @@ def send(world: World, lease: work.Lease) -> Errands | None:
     with world.database.transaction() as session:
         if change.put_off(session, lease, world.clock.now()):
             return None
-    courier = Courier(world.database, world.clock, world.renderer, world.channel, world.settings.lease_s)
+    courier = Courier(
+        world.database,
+        world.clock,
+        world.renderer,
+        world.channel,
+        world.settings.lease_s,
+        world.settings.resent,
+    )
     return () if courier.send(lease) else None
 
 

@@ -128,7 +128,7 @@ def snare():
     run.RunJournal.step, run.finish, run.is_behind = snared_step, snared_finish, snared_is_behind
     delivery.errand, delivery.delivered = snared_errand, snared_delivered
     job.perform, index._write = snared_perform, snared_write
-    wiring.channels = lambda root, stream: {**channels(root, stream), Pigeon.name: Pigeon()}
+    wiring.channels = lambda *given: {**channels(*given), Pigeon.name: Pigeon()}
     FileChannel.send = lambda self, parcel, target: send(parcel, lambda: send_file(self, parcel, target))
 
 
