@@ -134,6 +134,9 @@ def world(**overrides: Any) -> Iterator[wiring.World]:
         url = closing.enter_context(database_url(set_))
         if set_.database_url is None:
             _migrate(url)
+        running = stack.attach(set_.var)
+        if set_.redis_url is None and running is not None:
+            overrides = {"redis_url": running.redis_url, **overrides}
         luck = random.Random()  # noqa: S311  jitter of retries
         built = wiring.build(settings.load(**{**overrides, "database_url": url}), SystemClock(), luck)
         closing.callback(built.close)

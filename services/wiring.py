@@ -14,6 +14,7 @@ from services.index import Indexer
 from services.intake import Intake
 from services.language import OfflineLanguage
 from services.llm.factory import Gateways
+from services.memo import Memo, connect
 from services.render import Renderer
 from services.settings import Settings
 
@@ -32,6 +33,7 @@ class World:
     renderer: Renderer
     channels: Mapping[str, Channel]
     gateways: Gateways
+    memo: Memo
 
     def channel(self, name: str) -> Channel:
         """Return a channel. Raises Refused when this installation has none of that name."""
@@ -42,6 +44,7 @@ class World:
     def close(self) -> None:
         """Close every connection."""
         self.intake.fetcher.close()
+        self.memo.close()
         self.database.dispose()
 
 
@@ -71,4 +74,5 @@ def build(settings: Settings, clock: Clock, rng: random.Random) -> World:
         renderer=Renderer(),
         channels=channels(settings, sys.stdout, clock),
         gateways=Gateways(settings, database, clock, rng),
+        memo=connect(settings.redis_url.get_secret_value() if settings.redis_url else None),
     )
