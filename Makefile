@@ -57,7 +57,7 @@ fmt: $(UV) ## Format the code and mend what the linter can mend
 	@$(RUN) ruff format
 
 bench: $(UV) ## Measure the hot paths, one benchmark after another
-	@set -e; for file in benchmarks/*.py; do $(RUN) python "$$file" $(ARGS); done
+	@set -e; for file in benchmarks/*.py; do name=$$(basename "$$file" .py); echo "== $$name"; $(RUN) python -m "benchmarks.$$name" $(ARGS); done
 
 clean: ## Remove the environment, the tools and every cache; var/ and out/ are yours and stay
 	@rm -rf .venv .tools dist .coverage .coverage.* coverage.xml .pytest_cache .mypy_cache .ruff_cache .hypothesis \

@@ -23,7 +23,7 @@ import msgspec
 from agents import loop
 from agents.interview import Silent
 from benchmarks import faults
-from domains import boilerplate
+from domains import boilerplate, limits
 from domains.digest import Briefing, Digest, Settings, StoryFacts
 from domains.domain import DIGEST
 from domains.fault import ModelError, Usage
@@ -323,11 +323,15 @@ def share(outcome: loop.Outcome) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Row:
-    """What one digest took. ``written`` of ``told`` stories are a model's; ``replayed`` without a provider, the same."""
+    """What one digest took. ``written`` of ``told`` stories are a model's; ``replayed`` without a provider, the same.
+
+    ``steps`` are the steps of its plan and the writing.
+    """
 
     path: str
     calls: int
     tokens: int
+    steps: int
     written: int
     told: int
     score: float
@@ -349,6 +353,7 @@ def measure(briefings: Sequence[Briefing], language: Language, **standing: Any) 
                 outcome.prose.path,
                 len(gateway.used),
                 sum(gateway.used),
+                len(outcome.plan.steps) + 1,
                 *share(outcome),
                 outcome.digest.score,
                 msgspec.json.encode(again.digest) == msgspec.json.encode(outcome.digest),
@@ -391,16 +396,35 @@ def p95(values: Sequence[int]) -> int:
     return sorted(values)[max(0, -(-95 * len(values) // 100) - 1)]
 
 
+def report(name: str, rows: Sequence[Row]) -> None:
+    """Print what the digests took on average and at P95, on the fast path beside the customer's limits."""
+    calls = sum(row.calls for row in rows) / len(rows)
+    used, steps = p95([row.tokens for row in rows]), p95([row.steps for row in rows])
+    print(f"{name}: {len(rows)} digests on the {'/'.join(sorted({row.path for row in rows}))} path")
+    for what, found, limit, met in (
+        (
+            "calls per request, on average",
+            f"{calls:.2f}",
+            f"< {limits.FAST_CALLS}",
+            calls < limits.FAST_CALLS,
+        ),
+        ("tokens per request, P95", used, f"< {limits.FAST_TOKENS}", used < limits.FAST_TOKENS),
+        ("steps per request, P95", steps, f"<= {limits.FAST_STEPS}", steps <= limits.FAST_STEPS),
+    ):
+        asked = f"  asked {limit}: {'met' if met else 'NOT MET'}" if rows[0].path == "fast" else ""
+        print(f"  {what:30} {found}{asked}")
+    print(
+        f"  {sum(row.written for row in rows)} of {sum(row.told for row in rows)} stories by the model, "
+        f"{sum(row.replayed for row in rows)} digests replayed the same without a provider"
+    )
+
+
 def main() -> None:
     language = OfflineLanguage()
     days = list(example(language))
     for name, standing in (("ordinary", {}), ("important", {"important": True})):
         rows = [row for row in measure(days, language, **standing) if row.told]
-        print(
-            f"{name}: {len(rows)} digests, calls {sum(row.calls for row in rows) / len(rows):.2f} on average, tokens P95 "
-            f"{p95([row.tokens for row in rows])}, {sum(row.written for row in rows)} of {sum(row.told for row in rows)} "
-            f"stories by the model, {sum(row.replayed for row in rows)} replayed the same without a provider"
-        )
+        report(name, rows)
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     windows = told((faults.invented(seed, language) for seed in range(count)), language)
     for fault in FAULTS:
