@@ -7,11 +7,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domains import limits
-from domains.errors import NotFound, Refused, Unavailable, UsageError
+from domains.errors import Busy, NotFound, Refused, Unavailable, UsageError
 from services import source, work
-from services.schema import Source
+from services.schema import Claim, Post, Source, Story, Tenant
 from services.source import Known
-from tests import rows
+from tasks import job
+from tests import rows, worlds
 from tests.rows import DAY, entry
 
 FEED = Known("feed", "feed", "family", "https://feed.example/rss", polled=True, interval_s=900)
@@ -187,3 +188,132 @@ def test_sources_are_listed_with_their_health_and_posts(database, tenant_id, fee
     assert (heard["posts"], heard["newest"], heard["failures"], heard["last_error"]) == (
         2, (DAY + timedelta(hours=1)).isoformat(), 1, "no answer",
     )  # fmt: skip
+
+
+def succeed(database, row_id, now=DAY):
+    lease = claim(database, row_id, now)
+    with database.transaction() as session:
+        source.succeeded(session, lease, now=now)
+    return row(database, row_id)
+
+
+def test_what_is_paused_is_not_fetched_until_it_is_resumed(database, tenant_id, feed):
+    later = DAY + timedelta(days=3)
+    with database.transaction() as session:
+        source.pause(session, session.get_one(Source, feed))
+        assert work.due(session, Source, now=later) == []
+        assert source.hasten(session, tenant_id, [], now=later) == []
+        with pytest.raises(UsageError, match="'feed' is paused"):
+            source.hasten(session, tenant_id, ["feed"], now=later)
+        (listed,) = source.listing(session, tenant_id)
+    assert (listed["paused"], listed["next_at"]) == (True, None)
+    with database.transaction() as session:
+        source.resume(session, session.get_one(Source, feed), now=later)
+        assert work.due(session, Source, now=later) == [feed]
+        session.get_one(Source, feed).next_at = later + timedelta(hours=1)
+    with database.transaction() as session:
+        source.resume(session, session.get_one(Source, feed), now=later)
+    assert row(database, feed).next_at == later + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("end", ["succeed", "fail"])
+@pytest.mark.parametrize(("what", "state"), [("pause", "held"), ("remove", "done"), ("nothing", "due")])
+def test_a_fetch_under_way_ends_and_is_the_last_one(database, feed, what, state, end):
+    lease = claim(database, feed)
+    with database.transaction() as session:
+        mine = session.get_one(Source, feed)
+        {"pause": source.pause, "remove": lambda s, r: source.remove(s, r, now=DAY), "nothing": lambda *_: 0}[
+            what
+        ](session, mine)
+        assert mine.state == "leased"
+    with database.transaction() as session:
+        if end == "succeed":
+            source.succeeded(session, lease, now=DAY)
+        else:
+            source.failed(session, lease, Unavailable("no answer"), now=DAY)
+    assert row(database, feed).state == state
+
+
+def test_an_import_cannot_be_paused(database, tenant_id):
+    with database.transaction() as session:
+        source.register(session, tenant_id, Known("file", "jsonl", "file"), now=DAY)
+        with pytest.raises(UsageError, match="imported"):
+            source.pause(session, source.find(session, tenant_id, "file"))
+
+
+def test_a_removed_source_leaves_its_posts_and_comes_back_to_them(database, tenant_id, feed):
+    rows.posts(database, tenant_id, feed, entry(1, "One."))
+    succeed(database, feed)
+    with database.transaction() as session:
+        session.get_one(Source, feed).etag = "old"
+        source.remove(session, session.get_one(Source, feed), now=DAY)
+        assert (
+            source.listing(session, tenant_id) == work.due(session, Source, now=DAY + timedelta(days=9)) == []
+        )
+        for missing in (source.find, lambda s, t, name: source.check_names(s, t, [name])):
+            with pytest.raises(NotFound, match="'feed'"):
+                missing(session, tenant_id, "feed")
+    with database.transaction() as session:
+        again = source.add(session, tenant_id, Known("feed", "feed", "x", FEED.url, polled=True), now=DAY)
+        (listed,) = source.listing(session, tenant_id)
+        assert work.due(session, Source, now=DAY) == [feed]
+    assert (again, listed["posts"], listed["family"]) == (feed, 1, "x")
+    assert row(database, feed).etag is None
+
+
+def test_the_address_of_a_removed_source_is_free(database, tenant_id, feed):
+    with database.transaction() as session:
+        source.remove(session, session.get_one(Source, feed), now=DAY)
+        other = source.add(session, tenant_id, Known("other", "feed", "x", FEED.url, polled=True), now=DAY)
+    assert other != feed
+
+
+def test_an_import_brings_a_removed_source_back(database, tenant_id, feed):
+    with database.transaction() as session:
+        source.remove(session, session.get_one(Source, feed), now=DAY)
+        source.register(session, tenant_id, Known("feed", "jsonl", "feed"), now=DAY)
+    found = row(database, feed)
+    assert (found.removed_at, found.polled, found.state) == (None, False, "done")
+
+
+def test_who_reads_a_source_is_known(database, tenant_id, feed):
+    rows.subscribed(database, tenant_id, name="all")
+    rows.subscribed(database, tenant_id, name="some", sources=("feed", "other"))
+    rows.subscribed(database, tenant_id, name="others", sources=("feed 2",))
+    rows.subscribed(database, rows.tenant(database, "other"), name="theirs", sources=("feed",))
+    with database.transaction() as session:
+        assert source.readers(session, session.get_one(Source, feed)) == ["some"]
+
+
+def test_a_purged_source_takes_its_posts_and_what_was_drawn_from_them(database, tmp_path):
+    tenant_id, _ = worlds.with_news(database)
+    world = worlds.build(database, tmp_path)
+    try:
+        worlds.drive(world, job.DIGEST, rows.run(database, tenant_id))
+    finally:
+        world.close()
+    with database.transaction() as session:
+        gone = source.find(session, tenant_id, "a")
+        generation = session.get_one(Tenant, tenant_id).generation
+        assert source.belongings(session, gone)["posts"] == 3
+        assert source.belongings(session, gone)["citations"] > 0
+        source.purge(session, gone)
+    with database.transaction() as session:
+        posts = session.query(Post).all()
+        stories = session.query(Story).all()
+        spans = {story.id: (story.first_at, story.last_at) for story in stories}
+        assert len(posts) == 2
+        assert spans == {post.story_id: (post.at, post.at) for post in posts}
+        assert {claim.post_id for claim in session.query(Claim)} <= {post.id for post in posts}
+        assert session.get_one(Tenant, tenant_id).generation == generation + 1
+
+
+def test_a_source_at_work_is_not_purged(database, tenant_id, feed):
+    claim(database, feed)
+    with database.transaction() as session, pytest.raises(Busy, match="'feed'"):
+        source.purge(session, session.get_one(Source, feed))
+    with database.transaction() as session:
+        session.get_one(Source, feed).state = "due"
+        session.get_one(Tenant, tenant_id).state = "leased"
+    with database.transaction() as session, pytest.raises(Busy, match="analysed"):
+        source.purge(session, session.get_one(Source, feed))
