@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import click
 
-from cli import backtest, backup, budget, digest, flower, frame, letter, persona, source, stack
+from cli import backtest, backup, budget, delivery, digest, flower, frame, letter, persona, source, stack
 from domains.errors import SvodkaError, UsageError
 
 
@@ -21,7 +21,7 @@ def command() -> None:
 
 for _one in (
     stack.demo, stack.up, stack.doctor, stack.migrate, source.source, digest.subscribe, digest.subscriptions,
-    digest.digest, digest.replay, digest.why, letter.dlq, backtest.backtest, budget.budget,
+    delivery.delivery, digest.digest, digest.replay, digest.why, letter.dlq, backtest.backtest, budget.budget,
     persona.follow, persona.mute, persona.rate, persona.persona, flower.flower,
     backup.backup, backup.restore,
 ):  # fmt: skip

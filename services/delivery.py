@@ -122,6 +122,11 @@ def due(session: Session, *, now: datetime, limit: int) -> list[int]:
     return list(session.scalars(query.limit(limit)))
 
 
+def state_of(session: Session, delivery_id: int) -> str:
+    """Return a delivery's state."""
+    return session.get_one(Delivery, delivery_id).state
+
+
 def waiting(session: Session, run_id: int) -> list[int]:
     """Return the rows of a run's deliveries that are to be sent."""
     return list(
