@@ -1,5 +1,6 @@
 """The router as it is wired: a model over a real socket, its answer remembered in Valkey, a digest to lean on."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from tasks.route import route
 from tests import rows, worlds
 from tests.llm_server import LlmServer, hang, say, status
 from tests.rows import DAY
+from tests.servers import wait_until
 
 # No rule knows these, so that a model is asked.
 ODD = "zorble the frumious quenchwick"
@@ -61,6 +63,9 @@ def test_rules_ask_no_model(world, server, tenant_id):
 def test_a_model_that_fails_leaves_it_to_the_classifier(world, server, tenant_id, behave):
     server.answer = behave
     assert route(world, tenant_id, ODD, (), request="a").by == "classifier"
+    # Nobody waits for a late answer, yet what it cost is settled.
+    wait_until(lambda: all(not line.reserved.calls for line in world.gateways.budget.lines(tenant_id, DAY)))
+    wait_until(lambda: not any(one.name.startswith("router") for one in threading.enumerate()))
 
 
 def test_a_digest_just_sent_is_what_a_follow_up_leans_on(world, database, tenant_id):
