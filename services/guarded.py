@@ -53,6 +53,7 @@ class GuardedTransport(httpx.BaseTransport):
                     target=request.url.raw_path,
                 ),
                 headers=request.headers.raw,
+                content=request.stream,
             )
         )
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer))
