@@ -61,7 +61,12 @@ class Shelf:
 
 
 class Store(Protocol):
-    """Keeps points by shelf and finds the nearest. Every method raises Unavailable when the store does not answer."""
+    """Keeps points by shelf and finds the nearest. Every method raises Unavailable when the store does not answer.
+
+    Rarity is counted among the tenant's own points; ``name`` says which kind of store it is.
+    """
+
+    name: str
 
     def prepare(self, shelf: Shelf) -> None:
         """Make the shelf and its payload indexes, unless they are there."""

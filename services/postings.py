@@ -49,6 +49,8 @@ class _Ready:
 class Postings:
     """`domains.point.Store` on Postgres; safe for threads, one per process."""
 
+    name = "postgres"
+
     def __init__(self, database: Database, folder: Path) -> None:
         self._database, self._folder = database, folder
         self._ready: OrderedDict[tuple[Shelf, int], _Ready] = OrderedDict()

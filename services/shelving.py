@@ -6,11 +6,12 @@ generations (law 1); ``vector_segment`` holds the default store's postings; ``po
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, Integer
+from sqlalchemy import ForeignKey, Index, Integer, Text
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domains.point import Collection, Shelf
 from services.schema import Base, owned
 
 
@@ -24,12 +25,17 @@ class VectorShelf(Base):
     __table_args__ = (
         Index("uq_vector_shelf_live", "collection", unique=True, postgresql_where=sql("state = 'live'")),
     )
-    collection: Mapped[str] = mapped_column(primary_key=True)
+    collection: Mapped[Collection] = mapped_column(Text, primary_key=True)
     generation: Mapped[int] = mapped_column(Integer, primary_key=True)
     state: Mapped[str]
     maker: Mapped[str]
     width: Mapped[int] = mapped_column(Integer, server_default="0")
     created_at: Mapped[datetime]
+
+    @property
+    def shelf(self) -> Shelf:
+        """The generation as stores know it."""
+        return Shelf(self.collection, self.generation, self.width)
 
 
 class VectorDue(Base):

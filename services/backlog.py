@@ -1,0 +1,122 @@
+"""The work of filling collections: rows of ``vector_due``, made due, leased, and forgotten when done."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Select, delete, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from domains.point import Collection, Shelf
+from services.item import ORIGINS, Item
+from services.shelving import VectorDue, VectorShelf
+
+BATCH: Final = 256
+# How long a batch may take before another worker does it again.
+LEASE: Final = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Rows of one tenant that are ours to put: for which state each was ``queued``, and those there are as ``items``."""
+
+    shelf: Shelf
+    tenant_id: int
+    queued: dict[int, datetime] = field(default_factory=dict)
+    items: list[Item] = field(default_factory=list)
+
+
+def enqueue(
+    session: Session, collection: Collection, tenant_id: int, ids: Sequence[int], now: datetime
+) -> None:
+    """Make rows due for every generation there is; call it in the transaction that changed or deleted them."""
+    if not ids:
+        return
+    # Shared locks: a generation is not dropped between this look and the commit.
+    shelves = session.scalars(
+        select(VectorShelf.generation).where(VectorShelf.collection == collection).with_for_update(read=True)
+    ).all()
+    values = [
+        {
+            "collection": collection,
+            "generation": generation,
+            "item_id": item,
+            "tenant_id": tenant_id,
+            "queued_at": now,
+            "next_at": now,
+        }
+        for generation in shelves
+        for item in sorted(ids)
+    ]
+    if values:
+        fresh = insert(VectorDue)
+        # A row that is being put keeps its lease; that it was queued again makes it due when the lease ends.
+        session.execute(
+            fresh.on_conflict_do_update(
+                index_elements=["collection", "generation", "item_id"],
+                set_={"queued_at": fresh.excluded.queued_at},
+            ),
+            values,
+        )
+
+
+def take(session: Session, maker: str, now: datetime, tenant_id: int | None = None) -> list[Claim]:
+    """Lease the next rows that are due for ``maker``'s generations, with their texts as they are now."""
+    query = (
+        select(VectorDue, VectorShelf)
+        .join(
+            VectorShelf,
+            (VectorShelf.collection == VectorDue.collection)
+            & (VectorShelf.generation == VectorDue.generation),
+        )
+        .where(VectorDue.next_at <= now, VectorShelf.maker == maker)
+        .order_by(VectorDue.tenant_id, VectorDue.next_at, VectorDue.item_id)
+        .limit(BATCH)
+        .with_for_update(of=VectorDue, skip_locked=True)
+    )
+    if tenant_id is not None:
+        query = query.where(VectorDue.tenant_id == tenant_id)
+    claims: dict[tuple[Shelf, int], Claim] = {}
+    for due, row in session.execute(query):
+        shelf = row.shelf
+        claim = claims.setdefault((shelf, due.tenant_id), Claim(shelf, due.tenant_id))
+        claim.queued[due.item_id] = due.queued_at
+    postpone(session, claims.values(), now + LEASE)
+    for claim in claims.values():
+        origin = ORIGINS.get(claim.shelf.collection)
+        claim.items.extend(origin.load(session, [*claim.queued]) if origin else ())
+    return [*claims.values()]
+
+
+def settle(session: Session, claims: Sequence[Claim], now: datetime) -> None:
+    """Forget what is done; what was queued again meanwhile is due at once."""
+    for claim in claims:
+        session.execute(
+            delete(VectorDue).where(
+                VectorDue.collection == claim.shelf.collection,
+                VectorDue.generation == claim.shelf.generation,
+                tuple_(VectorDue.item_id, VectorDue.queued_at).in_([*claim.queued.items()]),
+            )
+        )
+    postpone(session, claims, now)
+
+
+def postpone(session: Session, claims: Iterable[Claim], until: datetime) -> None:
+    """Leave rows alone until a moment."""
+    for claim in claims:
+        session.execute(
+            update(VectorDue)
+            .where(
+                VectorDue.collection == claim.shelf.collection,
+                VectorDue.generation == claim.shelf.generation,
+                VectorDue.item_id.in_([*claim.queued]),
+            )
+            .values(next_at=until)
+        )
+
+
+def size(collection: str, generation: int) -> Select[int]:
+    """Return the query that counts what a generation waits for."""
+    return select(func.count()).where(VectorDue.collection == collection, VectorDue.generation == generation)
