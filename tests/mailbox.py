@@ -24,6 +24,14 @@ class Server(SMTP):
         await super().smtp_DATA(arg)
 
 
+class AnyPort(Controller):
+    """aiosmtpd's controller, which by itself knows no way to take whichever port is free."""
+
+    def _trigger_server(self):
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
 class Mailbox:
     """The server and its handler. ``letters`` are what it took: (sender, readers, message)."""
 
@@ -41,12 +49,12 @@ class Mailbox:
                 "auth_required": True,
                 "auth_require_tls": tls is not None,
             }
-        self._controller = Controller(self, hostname="127.0.0.1", port=0, ready_timeout=20)
+        self._controller = AnyPort(self, hostname="127.0.0.1", port=0, ready_timeout=20)
         self._controller.factory = lambda: Server(self, hostname="mail.test", **options)
 
     @property
     def port(self):
-        return self._controller.server.sockets[0].getsockname()[1]
+        return self._controller.port
 
     def _authenticate(self, server, session, envelope, mechanism, data):
         good = isinstance(data, LoginPassword) and (data.login, data.password) == (

@@ -5,7 +5,7 @@ have been taken is not sent again by itself.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -50,7 +50,7 @@ class _Reply(msgspec.Struct):
     result: Any = None
     error_code: int = 0
     description: str = ""
-    parameters: _Parameters = field(default_factory=_Parameters)
+    parameters: _Parameters = msgspec.field(default_factory=_Parameters)
 
 
 @dataclass(frozen=True, slots=True)

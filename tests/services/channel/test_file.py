@@ -5,11 +5,8 @@ from io import StringIO
 
 import pytest
 
-from domains.errors import Refused, SvodkaError, Unavailable
-from domains.ports import Channel, Receipt
-from services.channel.factory import channels
+from domains.errors import Refused, Unavailable
 from services.channel.file import FileChannel
-from services.channel.stdout import StdoutChannel
 from services.render import Renderer
 from tests.services.digestdesk import DigestDesk, trilingual
 
@@ -27,63 +24,10 @@ def other():
     return Renderer().parcel(DigestDesk().digest(), key=KEY, run=12)
 
 
-@pytest.fixture
-def stream():
-    return StringIO()
-
-
-@pytest.fixture(params=["file", "stdout"])
-def channel(request, tmp_path, stream):
-    return channels(tmp_path / "digests", stream)[request.param]
-
-
 def taken(tmp_path, stream):
     """Return everything that was handed over, by place."""
     files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     return {**files, "stream": stream.getvalue()}
-
-
-class TestConformance:
-    """What every channel promises, whatever it is made of."""
-
-    def test_it_has_a_name_and_says_whether_it_may_be_repeated(self, channel):
-        typed: Channel = channel
-        assert typed.name in {"file", "stdout"}
-        assert isinstance(typed.idempotent, bool)
-
-    def test_it_takes_a_parcel_and_says_where_it_went(self, channel, parcel, tmp_path, stream):
-        receipt = channel.send(parcel, "")
-        assert isinstance(receipt, Receipt)
-        assert receipt.where
-        assert all(receipt.where)
-        handed = taken(tmp_path, stream)
-        assert any(
-            parcel.markdown in (text if isinstance(text, str) else text.decode()) for text in handed.values()
-        )
-
-    def test_an_idempotent_channel_may_be_sent_the_same_twice(self, channel, parcel, tmp_path, stream):
-        first = channel.send(parcel, "")
-        once = taken(tmp_path, stream)
-        second = channel.send(parcel, "")
-        assert first == second
-        assert (taken(tmp_path, stream) == once) is channel.idempotent
-
-    @pytest.mark.parametrize(
-        "target", ["../x", "a/../../x", "/etc", "a//b", "a\x00b", "-rf", ".hidden", "~", "a\\b", "..", " "]
-    )
-    def test_a_target_that_it_cannot_have_is_refused_and_nothing_is_handed_over(
-        self, channel, parcel, tmp_path, stream, target
-    ):
-        with pytest.raises(Refused) as error:
-            channel.send(parcel, target)
-        assert error.value.remedy
-        assert taken(tmp_path, stream) == {"stream": ""}
-
-
-def test_every_channel_is_known_by_its_name(tmp_path, stream):
-    made = channels(tmp_path, stream)
-    assert {name: each.name for name, each in made.items()} == {"file": "file", "stdout": "stdout"}
-    assert (made["file"].idempotent, made["stdout"].idempotent) == (True, False)
 
 
 def test_files_lie_side_by_side_under_the_target(parcel, tmp_path):
@@ -165,20 +109,3 @@ def test_a_folder_of_somebody_else_is_unavailable(parcel, tmp_path):
     with pytest.raises(Unavailable, match="Permission") as error:
         FileChannel(tmp_path).send(parcel, "")
     assert "let this user write" in error.value.remedy
-
-
-def test_a_closed_stream_is_unavailable(parcel, stream):
-    stream.close()
-    with pytest.raises(Unavailable, match="closed"):
-        StdoutChannel(stream).send(parcel, "")
-
-
-class Broken(StringIO):
-    def flush(self):
-        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
-
-
-def test_a_stream_that_breaks_while_written_to_leaves_it_unknown(parcel):
-    with pytest.raises(OSError, match="Broken pipe") as error:
-        StdoutChannel(Broken()).send(parcel, "")
-    assert not isinstance(error.value, SvodkaError)
