@@ -186,6 +186,8 @@ class Shard:
 
     def search(self, question: Vector, scope: Scope, limit: int) -> list[tuple[int, float]]:
         """Return up to ``limit`` (id, score) with the largest BM25, best first; scores are positive."""
+        if limit <= 0:
+            return []
         terms = self._weighed(question)
         found: list[tuple[NDArray[np.float64], Ids]] = []
         exact = max(EXACT * limit, EXACT_AT_LEAST)

@@ -1,0 +1,276 @@
+"""Finding the posts that may answer a question: one layer for digests, trends, answers and agents.
+
+    question ─▶ cache ─▶ legs: vectors | dense | full text (Postgres) ─▶ fused ─▶ graph around the best ─▶ fused
+             ─▶ the gate: rows of Postgres that are the tenant's and pass the filters, all candidates in one query
+             ─▶ rerank: lexical score of every candidate, cosine, fused ranks, recency ─▶ variety ─▶ Found
+
+A leg that is down is left out and named in ``missing``; a breaker lets it rest and tries it again. Whatever a leg
+claims, nothing passes the gate that is not the tenant's.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeVar
+
+import msgspec
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from domains.errors import Refused, Unavailable
+from domains.fusion import fused
+from domains.lexical import Lexical
+from domains.point import Dense, Scope
+from domains.ports import Expander, Language
+from domains.rank import Candidate, reranked
+from domains.retrieval import QUERY_CHARS, Found, Leg, Missing, Query
+from domains.text import normalise
+from domains.vector import Vector
+from services.breaker import Breaker
+from services.cache import Cache
+from services.database import Database
+from services.fulltext import FullText
+from services.schema import Post, Source, Tenant
+from services.shelving import VectorDue, VectorShelf
+from services.vectors import Vectors
+
+# Candidates of each leg, and of all legs together.
+CANDIDATES: Final = 100
+# The best candidates, around which the graph is asked.
+SEEDS: Final = 10
+# A leg that takes longer than this is not probed by two at once.
+ATTEMPT_S: Final = 5.0
+# Part of every key: answers of another program are not ours.
+VERSION: Final = 1
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Job:
+    """One question on its way."""
+
+    query: Query
+    scope: Scope
+    lang: str
+    question: Vector
+    lemmas: tuple[str, ...]
+    direction: Dense | None = None
+    lists: dict[Leg, list[tuple[int, float]]] = field(default_factory=dict)
+    missing: list[Missing] = field(default_factory=list)
+    timing: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the seconds of the block to a stage's time."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timing[name] = self.timing.get(name, 0.0) + time.perf_counter() - began
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What a tenant's answer depends on beside the question."""
+
+    stamp: tuple[Any, ...]
+    lags: bool
+    sources: Mapping[str, int]
+
+
+class Retriever:
+    """`domains.ports.Search`; one per process, safe for threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        vectors: Vectors,
+        lexical: Lexical,
+        language: Language,
+        cache: Cache,
+        expander: Expander | None = None,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database, self._vectors, self._lexical, self._language = database, vectors, lexical, language
+        self._cache, self._expander = cache, expander
+        self._fulltext = FullText(timer)
+        self._breaker = Breaker(timer, ATTEMPT_S)
+
+    def search(self, query: Query) -> Found:
+        """Return the tenant's posts that may answer, best first. Raises Unavailable when Postgres is away."""
+        began = time.perf_counter()
+        state = self._state(query)
+
+        def compute() -> tuple[bytes, bool]:
+            found = self._compute(self._job(query, state))
+            # A failure is not the truth, nor is an index that lags, nor perhaps that there is nothing.
+            return msgspec.json.encode(found), bool(found.hits) and not found.missing and not state.lags
+
+        answer, cached = self._cache.get(_key(query, state), compute)
+        found = msgspec.json.decode(answer, type=Found)
+        if not cached:
+            return found
+        return replace(found, cached=True, timing={"cache": time.perf_counter() - began})
+
+    def _state(self, query: Query) -> _State:
+        with self._database.transaction() as session:
+            due = exists().where(
+                VectorDue.tenant_id == query.tenant_id,
+                VectorDue.collection == "posts",
+                VectorDue.generation == VectorShelf.generation,
+            )
+            row = session.execute(
+                select(Tenant.generation, VectorShelf.generation, VectorShelf.maker, due)
+                .outerjoin(VectorShelf, (VectorShelf.collection == "posts") & (VectorShelf.state == "live"))
+                .where(Tenant.id == query.tenant_id)
+            ).one_or_none()
+            if row is None:
+                return _State((), lags=True, sources={})
+            return _State((*row[:3], self._vectors.maker), bool(row[3]), _sources(session, query))
+
+    def _job(self, query: Query, state: _State) -> _Job:
+        text = normalise(query.text)[:QUERY_CHARS]
+        filters = query.filters
+        began = time.perf_counter()
+        lang = self._language.detect(text)
+        if filters.langs and lang not in filters.langs:
+            lang = filters.langs[0]
+        scope = Scope(
+            query.tenant_id,
+            frozenset(state.sources.values()) if filters.sources else None,
+            frozenset(filters.langs),
+            filters.since,
+            filters.until,
+        )
+        job = _Job(query, scope, lang, self._lexical.question(text, lang), self._lexical.lemmas(text, lang))
+        job.timing["question"] = time.perf_counter() - began
+        if self._vectors.width:
+            job.direction = self._ask(job, "dense", lambda: self._vectors.directions([text]))
+        return job
+
+    def _compute(self, job: _Job) -> Found:
+        self._legs(job)
+        with job.stage("fusion"):
+            first = fused(job.lists.values())
+        self._expand(job, [one for one, _ in first[:SEEDS]])
+        with job.stage("fusion"):
+            ranks = dict(fused(job.lists.values())[:CANDIDATES])
+        with job.stage("rows"):
+            rows = self._rows(job, ranks)
+        self._score(job, rows)
+        with job.stage("rerank"):
+            hits = reranked(rows, job.lists, ranks, job.query.size)
+        return Found(tuple(hits), tuple(job.missing), job.timing)
+
+    def _legs(self, job: _Job) -> None:
+        self._leg(job, "vectors", lambda: self._vectors.search("posts", job.question, job.scope, CANDIDATES))
+        direction = job.direction
+        if direction is not None:
+            self._leg(
+                job, "dense", lambda: self._vectors.nearest("posts", direction[0], job.scope, CANDIDATES)
+            )
+        self._leg(job, "fulltext", lambda: self._full_text(job))
+
+    def _full_text(self, job: _Job) -> list[tuple[int, float]]:
+        with self._database.transaction() as session:
+            return self._fulltext.search(session, job.lemmas, job.scope, CANDIDATES)
+
+    def _expand(self, job: _Job, seeds: Sequence[int]) -> None:
+        expander, query = self._expander, job.query
+        if expander is None or not seeds:
+            return
+        self._leg(
+            job,
+            "graph",
+            lambda: [
+                *expander.expand(query.tenant_id, seeds, query.filters, query.reading.graph_depth, CANDIDATES)
+            ],
+        )
+
+    def _leg(self, job: _Job, leg: Leg, ask: Callable[[], list[tuple[int, float]]]) -> None:
+        found = self._ask(job, leg, ask)
+        if found:
+            job.lists[leg] = found
+
+    def _ask(self, job: _Job, leg: Leg, ask: Callable[[], T]) -> T | None:
+        """Ask a leg, unless it rests; what it cannot answer is missing, not fatal."""
+        if not self._breaker.admits(leg):
+            job.missing.append(Missing(leg, "does not answer; it is asked again in a while"))
+            return None
+        try:
+            with job.stage(leg):
+                answer = ask()
+        except (Unavailable, Refused) as error:
+            if isinstance(error, Unavailable):
+                self._breaker.failed(leg)
+            else:
+                self._breaker.answered(leg)
+            job.missing.append(Missing(leg, str(error)))
+            return None
+        self._breaker.answered(leg)
+        return answer
+
+    def _score(self, job: _Job, rows: Mapping[int, Candidate]) -> None:
+        """Ask the vectors what the candidates of other legs are worth, so that all are measured alike."""
+        if "vectors" not in job.lists:
+            return
+        known = {one for one, _ in job.lists["vectors"]}
+        unknown = frozenset(rows.keys() - known)
+        if unknown:
+            scope = replace(job.scope, only=unknown)
+            more = self._ask(
+                job, "vectors", lambda: self._vectors.search("posts", job.question, scope, len(unknown))
+            )
+            job.lists["vectors"] = [*job.lists["vectors"], *(more or ())]
+
+    def _rows(self, job: _Job, ranks: Mapping[int, float]) -> dict[int, Candidate]:
+        """The gate: return those candidates that are the tenant's and pass the filters, as they are in Postgres."""
+        if not ranks:
+            return {}
+        scope = job.scope
+        query = (
+            select(Post.id, Source.family, Post.at, Post.story_id, Post.duplicate_of, Post.sketch)
+            .join(Source, Source.id == Post.source_id)
+            .where(Post.tenant_id == scope.tenant_id, Post.id.in_([*ranks]), Post.boilerplate.is_(None))
+        )
+        if scope.sources is not None:
+            query = query.where(Post.source_id.in_(scope.sources))
+        if scope.langs:
+            query = query.where(Post.lang.in_(scope.langs))
+        if scope.since is not None:
+            query = query.where(Post.at >= scope.since)
+        if scope.until is not None:
+            query = query.where(Post.at < scope.until)
+        with self._database.transaction() as session:
+            return {row.id: Candidate(*row) for row in session.execute(query)}
+
+
+def _sources(session: Session, query: Query) -> dict[str, int]:
+    names = query.filters.sources
+    if not names:
+        return {}
+    rows = session.execute(
+        select(Source.name, Source.id).where(Source.tenant_id == query.tenant_id, Source.name.in_(names))
+    )
+    return {row.name: row.id for row in rows}
+
+
+def _key(query: Query, state: _State) -> str:
+    """Return a name for everything that can change the answer."""
+    filters = query.filters
+    whole = (
+        VERSION,
+        query.tenant_id,
+        normalise(query.text)[:QUERY_CHARS],
+        sorted(filters.sources),
+        sorted(state.sources.values()),
+        filters.langs,
+        filters.since,
+        filters.until,
+        query.size,
+        query.reading,
+        state.stamp,
+    )
+    return hashlib.sha256(msgspec.json.encode(whole)).hexdigest()
