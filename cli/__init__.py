@@ -6,7 +6,21 @@ from importlib.metadata import version
 
 import click
 
-from cli import backtest, backup, budget, delivery, digest, flower, frame, letter, persona, source, stack
+from cli import (
+    backtest,
+    backup,
+    budget,
+    delivery,
+    digest,
+    flower,
+    frame,
+    letter,
+    persona,
+    schedule,
+    source,
+    stack,
+    subscription,
+)  # fmt: skip
 from domains.errors import SvodkaError, UsageError
 
 
@@ -20,12 +34,15 @@ def command() -> None:
 
 
 for _one in (
-    stack.demo, stack.up, stack.doctor, stack.migrate, source.source, digest.subscribe, digest.subscriptions,
+    stack.demo, stack.up, stack.doctor, stack.migrate, source.source, subscription.subscribe,
+    subscription.subscription, schedule.schedule,
     delivery.delivery, digest.digest, digest.replay, digest.why, letter.dlq, backtest.backtest, budget.budget,
     persona.follow, persona.mute, persona.rate, persona.persona, flower.flower,
     backup.backup, backup.restore,
 ):  # fmt: skip
     command.add_command(_one)
+# The list had this name first.
+command.add_command(subscription.list_, "subscriptions")
 
 
 def main(arguments: list[str] | None = None) -> None:

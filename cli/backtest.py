@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli import frame
-from cli.digest import duration, pairs
+from cli.digest import pairs
+from cli.schedule import duration
 from cli.source import read_families
 from domains.errors import GateClosed, UsageError
 from domains.window import Schedule

@@ -1,8 +1,7 @@
-"""`svodka subscribe`, `digest`, `replay` and `why`: what is sent, when, and what became of a post."""
+"""`svodka digest`, `replay` and `why`: what is made, and what became of a post."""
 
 import json
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import click
@@ -12,85 +11,10 @@ from rich.console import Console
 from cli import frame
 from domains.digest import REASONS, Digest
 from domains.errors import GateClosed, Unavailable, UsageError
-from domains.window import Schedule
 from services import archive, deadletter, delivery, ledger, manifest, post, run, subscription
-from services import source as sources
 from services.wiring import World
 from tasks import job
 from tasks import replay as replays
-
-
-@click.command(cls=frame.Command)
-@click.option("--name", default="daily", show_default=True, help="The subscription's name.")
-@click.option("--subscriber", default="me", show_default=True, help="Who gets it.")
-@click.option(
-    "--zone", default="UTC", show_default=True, help="IANA time zone in which the schedule is read."
-)
-@click.option("--daily", "daily_at", metavar="HH:MM", help="Every day at this time (the default, 08:00).")
-@click.option("--cron", help='A cron expression instead, such as "0 8,18 * * 1-5".')
-@click.option("--every", metavar="DURATION", help="A period instead, such as 6h, 30m, 7d.")
-@click.option("--since", callback=frame.moment, help="Where the first window begins [default: 7 days ago].")
-@click.option("--source", "names", multiple=True, help="Only this source; may be repeated.")
-@click.option(
-    "--channel", "channels", multiple=True, default=("file",), metavar="NAME[:TARGET]", show_default=True
-)
-@click.option(
-    "--each/--joined", "each", default=False, help="Windows missed: a digest each, or one for all [joined]."
-)
-@click.option(
-    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="A digest setting, such as max_stories=8."
-)
-def subscribe(
-    name: str, subscriber: str, zone: str, daily_at: str | None, cron: str | None, every: str | None,
-    since: datetime | None, names: tuple[str, ...], channels: tuple[str, ...], each: bool, changes: tuple[str, ...],
-) -> None:  # fmt: skip
-    """Ask for a digest on a schedule."""
-    if sum(option is not None for option in (daily_at, cron, every)) > 1:
-        raise UsageError("choose one of --daily, --cron and --every")
-    with frame.world() as world:
-        now = world.clock.now()
-        starts_at = since or now - timedelta(days=7)
-        if starts_at >= now:
-            raise UsageError("--since lies in the future", remedy="the first window begins in the past")
-        if every is not None:
-            schedule = Schedule(zone=zone, period=duration(every), anchor=starts_at)
-        else:
-            schedule = Schedule(zone=zone, cron=cron or _cron(daily_at or "08:00"))
-        wish = subscription.Wish(
-            name=name,
-            schedule=schedule,
-            starts_at=starts_at.astimezone(UTC),
-            subscriber=subscriber,
-            catch_up="each" if each else "one",
-            sources=names,
-            channels=tuple(_channel(text) for text in channels),
-            settings=replays.changes_only(pairs(changes)),
-        )
-        with world.database.transaction() as session:
-            tenant_id = frame.tenant(session, world.settings.tenant)
-            sources.check_names(session, tenant_id, names)
-            subscription.subscribe(session, tenant_id, wish, world.channels)
-        first = next(schedule.ends(now))
-        value = {
-            "name": name,
-            "starts_at": wish.starts_at.isoformat(),
-            "next": first.isoformat(),
-            "zone": zone,
-        }
-        frame.show(value, lambda console: console.print(
-            f"Subscribed as {name!r}: posts since {wish.starts_at:%Y-%m-%d %H:%M} UTC, next digest at "
-            f"{first:%Y-%m-%d %H:%M} UTC.\nNow: svodka digest run {name}", markup=False
-        ))  # fmt: skip
-
-
-@click.command(cls=frame.Command)
-def subscriptions() -> None:
-    """List what is subscribed to."""
-    with frame.world() as world:
-        with world.database.transaction() as session:
-            rows = subscription.listing(session, frame.tenant(session, world.settings.tenant))
-        names = ("name", "subscriber", "schedule", "zone", "covered_until", "channels")
-        frame.show(rows, frame.columns(None, names, [[row[name] for name in names] for row in rows]))
 
 
 @click.group(cls=frame.Group)
@@ -279,27 +203,3 @@ def pairs(texts: tuple[str, ...]) -> dict[str, str]:
             raise UsageError(f"cannot read {text!r}", remedy="expected KEY=VALUE")
         found[key.strip()] = value.strip()
     return found
-
-
-def duration(text: str) -> timedelta:
-    """Return a duration such as 30m, 6h, 7d. Raises UsageError for a text that is none."""
-    units = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-    count = text[:-1]
-    plain = count.isascii() and count.isdecimal() and len(count) < 5
-    if not plain or text[-1:] not in units or int(count) == 0:
-        raise UsageError(
-            f"cannot read the duration {text!r}", remedy="a number and m, h, d or w, such as 24h"
-        )
-    return timedelta(**{units[text[-1]]: int(count)})
-
-
-def _cron(at: str) -> str:
-    hour, colon, minute = at.partition(":")
-    if not colon or not re.fullmatch("[0-9]{1,2}:[0-9]{2}", at) or int(hour) > 23 or int(minute) > 59:
-        raise UsageError(f"cannot read the time {at!r}", remedy="expected HH:MM, such as 08:00")
-    return f"{int(minute)} {int(hour)} * * *"
-
-
-def _channel(text: str) -> tuple[str, str]:
-    name, _, target = text.partition(":")
-    return name, target

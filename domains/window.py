@@ -104,6 +104,35 @@ class Schedule:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A closing time as a subscriber sees it: local, with what is odd about it, and when it may be delivered."""
+
+    local: datetime
+    deliverable: datetime
+    notes: tuple[str, ...]
+
+
+def coming(schedule: Schedule, after: datetime, quiet: wall.QuietHours | None = None) -> Iterator[Coming]:
+    """Yield the closing times after ``after`` in the schedule's zone, and what its clocks do in between."""
+    zone = ZoneInfo(schedule.zone)
+    for tick in schedule.ticks(after):
+        awake = quiet.over(tick.at, zone) if quiet else tick.at
+        changes = tuple(str(change) for change in wall.changes(zone, after, tick.at))
+        yield Coming(tick.at.astimezone(zone), awake.astimezone(zone), (*changes, *_oddness(tick, zone)))
+        after = tick.at
+
+
+def _oddness(tick: Tick, zone: ZoneInfo) -> Iterator[str]:
+    if tick.wall is None:
+        return
+    found = wall.moments(tick.wall, zone)
+    if not found:
+        yield f"{tick.wall:%H:%M} does not come that day: at once when clocks skip it"
+    elif len(found) > 1:
+        yield f"{tick.wall:%H:%M} comes twice: the {'first' if tick.at == found[0] else 'second'} time"
+
+
 def closed_windows(
     schedule: Schedule, covered_until: datetime, now: datetime, catch_up: CatchUp = "each"
 ) -> list[Window]:

@@ -159,6 +159,7 @@ def listing(session: Session, tenant_id: int) -> list[dict[str, Any]]:
             "settings": row.settings,
             "starts_at": row.starts_at.isoformat(),
             "covered_until": row.covered_until.isoformat(),
+            "closes_at": _closes_at(row),
             "paused": row.paused,
         }
         for row, subscriber in session.execute(query)
@@ -274,6 +275,14 @@ def _close(session: Session, row: Subscription, windows: Sequence[Window]) -> li
         row.covered_until = window.end
     session.flush()
     return ids
+
+
+def _closes_at(row: Subscription) -> str | None:
+    """Return when the open window closes, None where the row's zone or schedule can no longer be read."""
+    try:
+        return next(schedule_of(row).ends(row.covered_until)).isoformat()
+    except UsageError:
+        return None
 
 
 def _words(seconds: float) -> str:

@@ -4,11 +4,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cli import digest
-from domains.errors import UsageError
 from services import subscription, wiring
 from services.language import OfflineLanguage
 from services.schema import Run
@@ -123,59 +120,6 @@ def test_why_of_a_post_before_its_digest(svodka, news):
     answer = svodka("why", f"a/{DAY:%m%d}-0")
     assert answer.code == 0
     assert "no digest" in answer.out
-
-
-def test_subscriptions_are_listed(svodka):
-    for name, when in (("a", ("--daily", "07:05")), ("b", ("--every", "6h")), ("c", ("--cron", "0 8 * * 1"))):
-        answer = svodka("subscribe", "--name", name, *when, "--zone", "Europe/Kyiv", "--json")
-        assert answer.code == 0
-        assert datetime.fromisoformat(answer.json["next"]) > NOW
-    listed = {row["name"]: row["schedule"] for row in svodka("subscriptions", "--json").json}
-    assert listed == {"a": "5 7 * * *", "b": "every 6h", "c": "0 8 * * 1"}
-    assert svodka("subscribe", "--name", "a").code == 2
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("--daily", "08:00", "--every", "6h"),
-        ("--since", (NOW + timedelta(days=1)).isoformat()),
-        ("--cron", "0 0 31 2 *"),
-        ("--every", "0h"),
-        ("--source", "nobody"),
-    ],
-)
-def test_a_schedule_that_cannot_be_is_refused(svodka, arguments):
-    answer = svodka("subscribe", *arguments)
-    assert answer.code in {1, 2}
-    assert "Traceback" not in answer.err
-    assert svodka("subscriptions", "--json").json == []
-
-
-@given(st.integers(1, 9_999), st.sampled_from([("m", 60), ("h", 3_600), ("d", 86_400), ("w", 604_800)]))
-def test_a_duration_is_a_number_and_a_unit(count, unit):
-    letter, seconds = unit
-    assert digest.duration(f"{count}{letter}").total_seconds() == count * seconds
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "h",
-        "6",
-        "0h",
-        "-6h",
-        "1.5h",
-        "10000d",
-        "6 h",
-        "6H",
-        "²h",
-    ],
-)
-def test_what_is_no_duration_is_named(text):
-    with pytest.raises(UsageError, match="duration"):
-        digest.duration(text)
 
 
 def test_pairs_are_split_at_the_first_sign():
