@@ -1,15 +1,21 @@
 """Flower as a process of its own, on the tests' database and broker, and a client that may enter."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
 
 import httpx
 import pytest
 
+from services import deadletter, work
+from services.schema import Source
+from tests import rows
 from tests.servers import wait_until
 
 USER, PASSWORD = "operator", "correct horse battery staple"
@@ -81,3 +87,24 @@ def client(flower, database):
     """A client that may enter, on an empty database."""
     with flower.client() as client:
         yield client
+
+
+HOSTILE = "<script>window.owned = 1</script><img src=x onerror=\"window.owned = 1\"> & 'quoted' \u202egnihtyreve\u202c"
+
+
+@pytest.fixture
+def failed(database):
+    """Make a feed's fetch fail with this error, as a worker would; return the letter's number."""
+    feeds = count()
+
+    def fail(error, *, name=None):
+        tenant_id = rows.tenant(database)
+        feed = rows.feed(database, tenant_id, name or f"feed{next(feeds)}", url="https://feed.example/rss")
+        now = datetime.now(UTC)
+        job = deadletter.Job("source.fetch", Source)
+        with database.transaction() as session:
+            lease = work.claim(session, Source, feed, owner="me", now=now, lease_s=60)
+            letter = deadletter.record(session, job, lease, error, now=now, base_s=3600, rng=random.Random(7))
+        return letter.id
+
+    return fail

@@ -14,7 +14,7 @@ from tornado.web import RequestHandler, StaticFileHandler, url
 
 from domains.errors import Unavailable
 from services.settings import Settings
-from web.flower import desk, gate, page, task
+from web.flower import api, desk, gate, page, task
 from web.flower.handler import Denied, Forbidden, Ours
 
 HERE: Final = Path(__file__).parent
@@ -98,4 +98,5 @@ ROUTES: Final = (
     (r"/api/task/send-task/(.+)", task.Send),
     url(r"/dead-letters/static/(.*)", StaticFileHandler, {"path": str(HERE / "static")}),
     *page.ROUTES,
+    *api.ROUTES,
 )

@@ -1,19 +1,138 @@
-"""The pages of the dead letters, inside Flower and in its look: forms and links only, so a keyboard is enough."""
+"""The pages of the dead letters, inside Flower and in its look: forms and links only, so a keyboard is enough.
 
+/dead-letters ─▶ failures by fingerprint, letters ─▶ /dead-letters/N ─▶ replay, discard
+"""
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from tornado.web import url
 
+from web.flower import desk
 from web.flower.handler import Page
 
+SAID: Final = "said"
+TONES: Final = {
+    "transient": "warning", "permanent": "danger", "poison": "danger", "budget": "info", "bug": "danger",
+    "pending": "warning", "scheduled": "warning", "replaying": "primary", "leased": "primary", "resolved": "success",
+    "discarded": "secondary",
+}  # fmt: skip
+UNSEEN: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
+FIELDS: Final = (
+    ("fingerprint", "Fingerprint", "16 hex digits"),
+    ("text", "Text", "words of the message"),
+)
 
-class Letters(Page):
-    """The letters that are open."""
+
+class LetterPage(Page):
+    """What these pages share: how times and states are shown, and what was said by the page before."""
+
+    def prepare(self) -> None:
+        """Take what the page before left to be said. The cookie is signed: nobody else can put words on this page."""
+        kept = self.get_secure_cookie(SAID, max_age_days=1) if self.request.method == "GET" else None
+        self.said = json.loads(kept) if kept else None
+        if kept:
+            self.clear_cookie(SAID)
+
+    def leave(self, where: str, tone: str, text: str) -> None:
+        """Go to another page, which says ``text``; a reload of that page does nothing again."""
+        self.set_secure_cookie(SAID, json.dumps({"tone": tone, "text": text}), expires_days=None)
+        self.redirect(where, status=303)
+
+    def filter(self) -> dict[str, str]:
+        """Return the filter that the address names."""
+        return {name: value for name in desk.FILTERS if (value := self.get_query_argument(name, "")).strip()}
+
+    def show(self, template: str, **values: Any) -> None:
+        """Show a page."""
+        self.render(template, tone=tone, moment=moment, visible=visible, **values)
+
+
+class Letters(LetterPage):
+    """The failures that wait for somebody, by fingerprint, and the letters of one."""
 
     async def get(self) -> None:
         """Show them."""
-        rows = await self.run(self.application.desk.listing)
-        self.render("letters.html", rows=rows)
+        asked = self.filter()
+        board = await self.run(self.application.desk.board, asked)
+        self.show(
+            "letters.html", board=board, form=asked, fields=FIELDS, choices=desk.CHOICES, query=urlencode(asked),
+            narrowed=lambda key: urlencode(asked | {"fingerprint": key}),
+        )  # fmt: skip
 
 
-ROUTES: Final[tuple[Any, ...]] = (url(r"/dead-letters", Letters, name="letters"),)
+class Letter(LetterPage):
+    """One letter: what failed, where and why, and what can be done about it."""
+
+    async def get(self, number: str) -> None:
+        """Show it."""
+        await self.display(int(number))
+
+    async def display(self, number: int) -> None:
+        """Show the letter."""
+        letter = await self.run(self.application.desk.letter, number)
+        self.show(
+            "letter.html",
+            letter=letter,
+            facts=facts(letter),
+            payload=desk.pretty(letter["payload"]),
+            wrong=None,
+        )
+
+
+class Act(Letter):
+    """The buttons of one letter."""
+
+    async def post(self, number: str, verb: str) -> None:
+        """Do it and go back to the letter, which says what was done."""
+        letter, user = int(number), self.current_user
+        office, home = self.application.desk, self.reverse_url("letter", number)
+        if verb == "replay":
+            done = await self.run(office.replay, letter, user)
+            said = "Replayed: a worker is at it." if done else "Somebody else is replaying it just now."
+            self.leave(home, "success" if done else "info", said)
+        else:
+            await self.run(office.discard, letter, user)
+            self.leave(home, "secondary", "Discarded: it is not tried again unless somebody replays it.")
+
+
+def facts(letter: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what a letter's page tells first, by name."""
+    return [
+        ("Work", f"{letter['task']} {letter['row_id']}"),
+        ("Tenant", str(letter["tenant"])),
+        ("Error", letter["error"]),
+        ("Attempts", str(letter["attempt"])),
+        ("First failed", moment(letter["created_at"])),
+        ("Last changed", moment(letter["updated_at"])),
+        ("Next try", moment(letter["next_at"])),
+    ]
+
+
+def visible(text: str) -> str:
+    """Return hostile text with what would turn or hide the text around it written out, such as U+202E."""
+    return "".join(
+        one if unicodedata.category(one) not in UNSEEN or one in "\n\t" else f"[U+{ord(one):04X}]"
+        for one in text
+    )
+
+
+def tone(word: str) -> str:
+    """Return the colour of a state's or a class's badge."""
+    return TONES.get(word, "secondary")
+
+
+def moment(at: datetime | None) -> str:
+    """Return a time as it is shown, in UTC."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "–"
+
+
+ROUTES: Final[tuple[Any, ...]] = (
+    url(r"/dead-letters", Letters, name="letters"),
+    url(r"/dead-letters/([0-9]{1,18})", Letter, name="letter"),
+    url(r"/dead-letters/([0-9]{1,18})/(replay|discard)", Act, name="letter-act"),
+)

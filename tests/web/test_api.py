@@ -1,0 +1,61 @@
+"""The dead letters over HTTP, for scripts."""
+
+import pytest
+
+from domains.errors import Unavailable
+from tests.web.conftest import HOSTILE, USER
+
+
+def test_letters_are_listed_and_shown(client, failed):
+    letter = failed(Unavailable(HOSTILE))
+    found = client.get("/api/dead-letters").json()
+    assert [row["id"] for row in found["letters"]] == [letter]
+    assert found["groups"][0]["count"] == 1
+    assert client.get("/api/dead-letters", params={"state": "resolved"}).json()["letters"] == []
+    shown = client.get(f"/api/dead-letters/{letter}").json()
+    assert shown["message"] == HOSTILE
+    assert "Unavailable" in shown["traceback"]
+    assert shown["history"]
+
+
+def test_a_letter_is_replayed_and_discarded(client, failed):
+    letter = failed(Unavailable("gone"))
+    replayed = client.post(f"/api/dead-letters/{letter}/replay", json={}).json()
+    assert replayed["state"] == "replaying"
+    assert USER in str(replayed["history"])
+    other = failed(Unavailable("gone"))
+    assert client.post(f"/api/dead-letters/{other}/discard", json={}).json()["state"] == "discarded"
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"content-type": "text/plain"}, 422),
+        ({"content-type": "application/x-www-form-urlencoded"}, 422),
+        ({"content-type": "application/json", "origin": "https://evil.example"}, 403),
+        ({"content-type": "application/json", "sec-fetch-site": "cross-site"}, 403),
+    ],
+)
+def test_another_site_cannot_act_in_the_operators_name(client, failed, headers, code):
+    letter = failed(Unavailable("gone"))
+    before = client.get(f"/api/dead-letters/{letter}").json()
+    for verb in ("replay", "discard"):
+        answer = client.post(f"/api/dead-letters/{letter}/{verb}", content=b"{}", headers=headers)
+        assert answer.status_code == code
+    assert client.get(f"/api/dead-letters/{letter}").json() == before
+
+
+def test_what_is_wrong_is_said_in_json(client):
+    answer = client.get("/api/dead-letters/7")
+    assert answer.status_code == 404
+    assert answer.json() == {
+        "error": "NotFound", "message": "no dead letter 7", "remedy": "see `svodka dlq list`",
+    }  # fmt: skip
+    assert client.post("/api/dead-letters/7/replay", json={}).status_code == 404
+    assert client.post("/api/dead-letters/7/replay", json={"surprise": 1}).json()["error"] == "UsageError"
+    assert (
+        client.post(
+            "/api/dead-letters/7/replay", content=b"{", headers={"content-type": "application/json"}
+        ).status_code
+        == 422
+    )
