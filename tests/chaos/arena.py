@@ -17,7 +17,6 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from cli.stack import CELERY
-from cli.stack import children as product
 from domains.errors import Unavailable
 from domains.window import Schedule
 from services import deadletter, guard, post, settings, stack, subscription, wiring
@@ -25,6 +24,7 @@ from services.clock import SystemClock
 from services.schema import Claim, Delivery, Run, RunStep, Subscription
 from tasks import demo, replay
 from tests import rows
+from tests.chaos.house import children
 from tests.servers import wait_until
 
 INVARIANTS = Path(__file__).with_name("invariants.sql").read_text(encoding="utf-8")
@@ -42,14 +42,9 @@ class Arena:
         self.var = var
         set_ = settings.load(var=var, digest_dir=var / "digests")
         self._env = settings.variables(**SHORT, digest_dir=str(set_.digests))
-        snared = ("-A", "tests.chaos.snared", *self._worker(set_)[len(CELERY) :])
-        children = [
-            stack.Child("worker", (*CELERY[:-2], *snared), self._env),
-            stack.Child("beat", product(set_)[1].argv, self._env),
-        ]
         for name in ("snares", "sprung"):
             (var / name).mkdir(parents=True)
-        self.stack = stack.Stack(set_, SystemClock(), children)
+        self.stack = stack.Stack(set_, SystemClock(), children(set_, self._env))
         self.stack.start()
         self.world = wiring.build(
             settings.load(var=var, database_url=self.running.database_url),
@@ -57,10 +52,6 @@ class Arena:
             random.Random(7),
         )
         self.database = self.world.database
-
-    @staticmethod
-    def _worker(set_):
-        return product(set_)[0].argv
 
     @property
     def running(self):
