@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 _DAYS_A_YEAR: Final = 365.25
-# Pseudo-units that stand behind a prior before anything is learned, and the bounds of what may be learned.
+# Units that stand behind a prior before anything is learned, and the bounds of what may be learned.
 _BELIEF: Final = 200.0
-_SIZES: Final = (0.1, 20.0)
 _RATES: Final = (1e-6, 0.05)
 
 
@@ -51,6 +50,13 @@ def expected(prior: Prior, past: float, past_exposure: float, exposure: float) -
     shape = prior.size + past
     rate = shape / (prior.size / prior.rate + past_exposure)
     return Expected(exposure * rate, min(shape, prior.noise))
+
+
+def settled(prior: Prior, past: float, past_exposure: float, exposure: float) -> Expected:
+    """Return what to expect of a unit whose beginning nobody saw: its own past, where that says more than `expected`."""
+    law = expected(prior, past, past_exposure, exposure)
+    own = exposure * past / past_exposure if past_exposure > 0 else 0.0
+    return Expected(own, prior.noise) if own > law.mean else law
 
 
 def tail(count: float, law: Expected) -> float:
@@ -96,48 +102,39 @@ def discoveries(
 class Quiet:
     """Learns a kind's `Prior` from units when nothing happens to them: well after their news, before they are gone.
 
-    A unit's mentions at that age are chance (or a slow aftermath, which errs on the safe side). Not safe for threads.
+    Only whether a unit was mentioned in that time counts, not how often: chance comes singly, aftermath in runs (the
+    zero assumption of Efron's empirical null, 2004). The shape is believed, not learned. Not safe for threads.
     """
 
     def __init__(self, default: Prior) -> None:
         self._default = default
-        self._units = 0.0
-        self._counts = 0.0
-        self._exposures = 0.0
-        self._squares = 0.0
-        self._spread = 0.0
+        self._units = self._silent = self._exposures = 0.0
 
     def learn(self, count: float, exposure: float) -> None:
         """Count a unit that was mentioned ``count`` times in its quiet ``exposure``."""
-        if exposure <= 0:
-            return
-        self._units += 1
-        self._counts += count
-        self._exposures += exposure
-        # Moments of the Gamma behind: E[n(n-1)] = rate² exposure² (1 + 1/size).
-        self._squares += count * (count - 1)
-        self._spread += exposure * exposure
+        if exposure > 0:
+            self._units += 1
+            self._silent += count == 0
+            self._exposures += exposure
 
     def prior(self) -> Prior:
         """Return what is believed now: the default as strong as `_BELIEF` units, and what was learned."""
         if not self._units:
             return self._default
+        rate, size, noise = self._default.rate, self._default.size, self._default.noise
         exposure = self._exposures / self._units
-        belief = _BELIEF * exposure
-        rate = (self._counts + belief * self._default.rate) / (self._exposures + belief)
-        rate = min(max(rate, _RATES[0]), _RATES[1])
-        own = _BELIEF * (rate * exposure) ** 2 * (1 + 1 / self._default.size)
-        excess = (self._squares + own) / (rate * rate * (self._spread + _BELIEF * exposure * exposure)) - 1
-        size = 1 / excess if excess > 0 else _SIZES[1]
-        return Prior(rate, min(max(size, _SIZES[0]), _SIZES[1]), self._default.noise)
+        believed = _BELIEF * (1 + rate * exposure / size) ** -size
+        silence = (self._silent + believed) / (self._units + _BELIEF)
+        learned = size / exposure * (silence ** (-1 / size) - 1)
+        return Prior(min(max(learned, _RATES[0]), _RATES[1]), size, noise)
 
     def state(self) -> tuple[float, ...]:
         """Return what was learned, for `restore`."""
-        return (self._units, self._counts, self._exposures, self._squares, self._spread)
+        return (self._units, self._silent, self._exposures)
 
     def restore(self, state: Sequence[float]) -> None:
         """Bring back a `state`."""
-        self._units, self._counts, self._exposures, self._squares, self._spread = state
+        self._units, self._silent, self._exposures = state
 
 
 def in_words(p: float, tests_a_day: float) -> str:

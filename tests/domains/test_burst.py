@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from domains.burst import Expected, Prior, Quiet, discoveries, expected, in_words, scanned, tail
+from domains.burst import Expected, Prior, Quiet, discoveries, expected, in_words, scanned, settled, tail
 
 DAY = timedelta(days=1)
 P = st.floats(1e-12, 1.0)
@@ -40,6 +40,12 @@ def test_a_busier_stream_expects_more_and_a_longer_silence_less(rate, size, past
 
 def test_without_history_the_prior_speaks():
     assert expected(Prior(0.01, 2.0), 0, 0, 300) == Expected(pytest.approx(3.0), 2.0)
+
+
+def test_a_unit_as_old_as_the_stream_is_judged_by_its_own_past():
+    assert settled(Prior(1e-4, 0.3), 400, 500, 100).mean == pytest.approx(80)
+    assert settled(Prior(1e-4, 0.3), 0, 500, 100) == expected(Prior(1e-4, 0.3), 0, 500, 100)
+    assert settled(Prior(1e-4, 0.3), 0, 0, 100).mean == pytest.approx(0.01)
 
 
 @given(st.lists(st.tuples(P, KINDS), max_size=40), st.floats(0.01, 0.5))
@@ -93,16 +99,23 @@ def test_scanning_pays_for_each_place_and_scale():
 
 def test_the_prior_is_learned_from_quiet_units():
     rng = np.random.default_rng(5)
-    quiet = Quiet(Prior(1e-4, 0.5))
+    quiet = Quiet(Prior(1e-5, 0.5))
     for _ in range(6000):
         exposure = float(rng.integers(300, 1500))
-        quiet.learn(float(rng.poisson(rng.gamma(0.4, 1e-3 / 0.4) * exposure)), exposure)
+        quiet.learn(float(rng.poisson(rng.gamma(0.5, 1e-4 / 0.5) * exposure)), exposure)
     learned = quiet.prior()
-    assert learned.rate == pytest.approx(1e-3, rel=0.15)
-    assert learned.size == pytest.approx(0.4, rel=0.35)
-    again = Quiet(Prior(1e-4, 0.5))
+    assert learned.rate == pytest.approx(1e-4, rel=0.15)
+    again = Quiet(Prior(1e-5, 0.5))
     again.restore(quiet.state())
     assert again.prior() == learned
+
+
+def test_aftermath_of_a_few_does_not_make_chance_likelier():
+    calm, stirred = Quiet(Prior(1e-4, 0.5)), Quiet(Prior(1e-4, 0.5))
+    for number in range(1000):
+        calm.learn(float(number % 20 == 0), 1000)
+        stirred.learn(40.0 * (number % 20 == 0), 1000)
+    assert stirred.prior() == calm.prior()
 
 
 def test_nothing_learned_is_the_default():
