@@ -220,6 +220,15 @@ def test_what_keeps_dying_stops_the_stack_and_its_last_words_are_told(var, monke
     assert stack.attach(var) is None
 
 
+def test_what_keeps_dying_and_is_not_vital_is_tried_again_and_stops_nothing(var, monkeypatch, sleeper):
+    monkeypatch.setattr(stack, "BACKOFF_S", 0.001)
+    page = Child("page", (sys.executable, "-c", "raise SystemExit('port is taken')"), vital=False)
+    with supervisor(var, sleeper, page) as one:
+        begun = stack.attach(var).process(sleeper.name)
+        one.ready(lambda: (var / "log" / "page.log").read_text().count("taken") > stack.RESTARTS + 2)
+        assert stack.attach(var).process(sleeper.name) == begun
+
+
 def test_waiting_for_what_does_not_come_ends(var, sleeper):
     with (
         supervisor(var, sleeper) as one,
