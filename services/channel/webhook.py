@@ -12,6 +12,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -25,6 +26,7 @@ from services.channel.http import Answer, Poster
 from services.channel.target import shown
 
 PREFIX: Final = "whsec_"
+_HOST: Final = re.compile(r"[\w.:-]+")
 _LATER: Final = frozenset({408, 425, 429})
 _HOW: Final = "set SVODKA_WEBHOOK_SECRET to what the receiver checks signatures with"
 
@@ -110,6 +112,6 @@ def _address(target: str) -> httpx.URL:
         url = httpx.URL(target)
     except (httpx.InvalidURL, ValueError) as error:
         raise Refused("this webhook is no address", remedy="webhook:https://HOST/PATH") from error
-    if url.scheme not in {"http", "https"} or not url.host:
+    if url.scheme not in {"http", "https"} or not _HOST.fullmatch(url.host):
         raise Refused(f"{shown('webhook', target)!r} is no web address", remedy="webhook:https://HOST/PATH")
     return url
