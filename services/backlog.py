@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Select, delete, func, select, tuple_, update
+from sqlalchemy import Select, delete, exists, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from domains.point import Collection, Shelf
 from services.item import ORIGINS, Item
+from services.schema import Tenant
 from services.shelving import VectorDue, VectorShelf
 
 BATCH: Final = 256
@@ -60,6 +61,23 @@ def enqueue(
             ),
             values,
         )
+
+
+def note(
+    session: Session, tenant_id: int, posts: Sequence[int], stories: Sequence[int], now: datetime
+) -> None:
+    """Make analysed posts and their stories due; nothing when the tenant is a backtest's."""
+    if session.scalar(select(Tenant.live).where(Tenant.id == tenant_id)):
+        enqueue(session, "posts", tenant_id, posts, now)
+        enqueue(session, "stories", tenant_id, stories, now)
+
+
+def wake(session: Session, now: datetime) -> None:
+    """Make indexing due for live tenants that have rows to be put and nobody at it."""
+    waiting = exists().where(VectorDue.tenant_id == Tenant.id, VectorDue.next_at <= now)
+    session.execute(
+        update(Tenant).where(Tenant.state == "done", Tenant.live, waiting).values(state="due", next_at=now)
+    )
 
 
 def take(session: Session, maker: str, now: datetime, tenant_id: int | None = None) -> list[Claim]:

@@ -1,51 +1,34 @@
 """Answers kept for a while, by everything that can change them: in this process, and in Valkey for all processes.
 
-    get: in process ─▶ Valkey ─▶ compute, once for all who ask at the same time ─▶ put in both, unless it is not the truth
-
-A Valkey that does not answer costs its time-out once, then it is left alone for a while: nothing depends on it.
+get: in process ─▶ Valkey ─▶ compute, once for all who ask at the same time ─▶ put in both, unless it is not the truth
 """
 
-import logging
-import math
+import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
-from typing import Final, TypeVar
+from typing import Final
 
-import redis
+from domains.ports import Clock
+from services.memo import Memo
 
-from services.breaker import Breaker
-from services.valkey import ONCE
-
-logger = logging.getLogger("svodka.cache")
 ENTRIES: Final = 10_000
 TTL_S: Final = 3_600.0
-# A cache that takes longer than this is slower than what it saves.
-TIMEOUT_S: Final = 0.2
 # Longer than any answer takes: a leader that hangs must not hang its followers for ever.
 FLIGHT_S: Final = 30.0
-T = TypeVar("T")
-
-
-def client(url: str | None) -> redis.Redis | None:
-    """Return a client that gives up fast, or None without a URL."""
-    if url is None:
-        return None
-    return redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=ONCE)
+# In Valkey an answer begins with the time at which it expires: what was kept there for a while is not kept as long here.
+_EXPIRES: Final = struct.Struct("<d")
 
 
 class Cache:
-    """Bytes by key, for `TTL_S`. Safe for threads; ``timer`` is monotonic seconds."""
+    """Bytes by key, for ``ttl_s``. Safe for threads."""
 
-    def __init__(
-        self, shared: redis.Redis | None, timer: Callable[[], float], *, prefix: str, ttl_s: float = TTL_S
-    ) -> None:
-        self._shared, self._timer, self._prefix, self._ttl_s = shared, timer, prefix, ttl_s
+    def __init__(self, memo: Memo, clock: Clock, *, ttl_s: float = TTL_S) -> None:
+        self._memo, self._clock, self._ttl_s = memo, clock, ttl_s
         self._own: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
         self._flights: dict[str, Future[bytes]] = {}
         self._lock = threading.Lock()
-        self._breaker = Breaker(timer, TIMEOUT_S)
 
     def get(self, key: str, compute: Callable[[], tuple[bytes, bool]]) -> tuple[bytes, bool]:
         """Return (answer, whether it was kept); without one, compute it once for all who ask meanwhile.
@@ -72,8 +55,9 @@ class Cache:
         try:
             answer, true = compute()
             if true:
-                self._remember(key, answer, self._ttl_s)
-                self._share(key, answer)
+                expires = self._now() + self._ttl_s
+                self._remember(key, expires, answer)
+                self._memo.put(key, _EXPIRES.pack(expires) + answer, self._ttl_s)
             flight.set_result(answer)
         finally:
             with self._lock:
@@ -84,44 +68,26 @@ class Cache:
 
     def _recall(self, key: str) -> bytes | None:
         with self._lock:
-            expires, answer = self._own.get(key, (-math.inf, b""))
-            if expires > self._timer():
+            expires, answer = self._own.get(key, (0.0, b""))
+            if expires > self._now():
                 self._own.move_to_end(key)
                 return answer
             self._own.pop(key, None)
-        found = self._on_server(lambda server: _with_age(server, self._prefix + key))
-        if found is None:
+        shared = self._memo.get(key)
+        if shared is None or len(shared) < _EXPIRES.size:
             return None
-        self._remember(key, found[0], found[1])
-        return found[0]
+        (expires,) = _EXPIRES.unpack_from(shared)
+        if expires <= self._now():
+            return None
+        self._remember(key, expires, shared[_EXPIRES.size :])
+        return shared[_EXPIRES.size :]
 
-    def _remember(self, key: str, answer: bytes, ttl_s: float) -> None:
+    def _remember(self, key: str, expires: float, answer: bytes) -> None:
         with self._lock:
-            self._own[key] = (self._timer() + ttl_s, answer)
+            self._own[key] = (expires, answer)
             self._own.move_to_end(key)
             while len(self._own) > ENTRIES:
                 self._own.popitem(last=False)
 
-    def _share(self, key: str, answer: bytes) -> None:
-        self._on_server(lambda server: server.set(self._prefix + key, answer, px=int(self._ttl_s * 1000)))
-
-    def _on_server(self, ask: Callable[[redis.Redis], T]) -> T | None:
-        if self._shared is None or not self._breaker.admits("valkey"):
-            return None
-        try:
-            answer = ask(self._shared)
-        except redis.RedisError as error:
-            self._breaker.failed("valkey")
-            logger.warning("the cache does not answer: %s", type(error).__name__)
-            return None
-        self._breaker.answered("valkey")
-        return answer
-
-
-def _with_age(server: redis.Redis, key: str) -> tuple[bytes, float] | None:
-    """Return a kept answer and the seconds it is good for."""
-    with server.pipeline(transaction=False) as both:
-        both.get(key)
-        both.pttl(key)
-        answer, left_ms = both.execute()
-    return (answer, left_ms / 1000) if isinstance(answer, bytes) and left_ms > 0 else None
+    def _now(self) -> float:
+        return self._clock.now().timestamp()

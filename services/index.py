@@ -21,7 +21,7 @@ from domains.fingerprint import Sketch, exact_hash
 from domains.ports import Clock, Language
 from domains.post import Span
 from domains.story import headline
-from services import recall, work
+from services import backlog, recall, work
 from services.database import Database
 from services.recall import Memory, Raw
 from services.schema import Post, Source, Story, Tenant
@@ -74,6 +74,7 @@ class Indexer:
                 now = self._clock.now()
                 work.extend(session, lease, now=now, lease_s=self._lease_s)
                 _write(session, lease.id, memory, batch, now)
+                backlog.note(session, lease.id, [row["row"] for row in batch.posts], [*batch.seen], now)
             memory.generation = generation + 1
             self._memories[lease.id] = memory
         return False

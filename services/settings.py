@@ -132,6 +132,25 @@ class Settings(BaseSettings):
         bool, Field(description="Ask models whose price nobody knows, as if they were free")
     ] = False
 
+    qdrant_url: Annotated[
+        str, Field(description="Qdrant server for vectors, http(s)://; empty: postings in PostgreSQL")
+    ] = ""
+    qdrant_key: Annotated[SecretStr | None, Field(description="The Qdrant server's API key")] = None
+    embedding_provider: Annotated[
+        str,
+        Field(
+            description="Provider of dense vectors beside the lexical ones: a provider of models, or local; empty: none"
+        ),
+    ] = ""
+    embedding_model: Annotated[
+        str, Field(description="The embedding model's name; for local the folder of a model2vec model")
+    ] = ""
+    embedding_key: Annotated[SecretStr | None, Field(description="The embedding provider's key")] = None
+    embedding_base_url: Annotated[str, Field(description="Another address of the embedding provider")] = ""
+    embedding_width: Annotated[int, Field(description="Dimension of the dense vectors", ge=1, le=16_384)] = (
+        1024
+    )
+
     telegram_token: Annotated[
         SecretStr | None, Field(description="Token of the Telegram bot that sends digests, from @BotFather")
     ] = None

@@ -67,6 +67,7 @@ class Vectors:
     ) -> None:
         self._database, self._clock, self._store = database, clock, store
         self._lexical, self._embedder = lexical, embedder
+        self._founded = False
 
     @property
     def maker(self) -> str:
@@ -116,11 +117,14 @@ class Vectors:
 
     def found(self) -> None:
         """Make the first generation of every collection that has none, with all there is due for it."""
+        if self._founded:
+            return
         for collection in COLLECTIONS:
             with self._database.transaction() as session:
                 there = select(VectorShelf.generation).where(VectorShelf.collection == collection).limit(1)
                 if session.scalar(there) is None:
                     self._begin(session, Shelf(collection, 1, self.width), "live")
+        self._founded = True
 
     def drain(self, tenant_id: int | None = None, *, turns: int = TURN) -> Drained:
         """Put what is due (of one tenant) into the store. A store that is down leaves it due: that is logged, not raised."""

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from domains.errors import Refused
+from domains.lexical import Lexical
+from domains.point import Store
 from domains.ports import Channel, Clock, Language
+from services.cache import Cache
 from services.channel.factory import channels
 from services.database import Database
 from services.fetch import Fetcher
@@ -15,8 +18,12 @@ from services.intake import Intake
 from services.language import OfflineLanguage
 from services.llm.factory import Gateways
 from services.memo import Memo, connect
+from services.postings import Postings
+from services.qdrant import Qdrant, open_server
 from services.render import Renderer
+from services.retrieval import Retriever
 from services.settings import Settings
+from services.vectors import Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,8 @@ class World:
     channels: Mapping[str, Channel]
     gateways: Gateways
     memo: Memo
+    vectors: Vectors
+    retriever: Retriever
 
     def channel(self, name: str) -> Channel:
         """Return a channel. Raises Refused when this installation has none of that name."""
@@ -45,6 +54,7 @@ class World:
         """Close every connection."""
         self.intake.fetcher.close()
         self.memo.close()
+        self.vectors.close()
         self.database.dispose()
 
 
@@ -63,6 +73,9 @@ def build(settings: Settings, clock: Clock, rng: random.Random) -> World:
         clock=clock,
         host_interval_s=settings.host_interval_s,
     )
+    lexical = Lexical(language.lemma)
+    vectors = Vectors(database, clock, _store(settings, database), lexical)
+    memo = connect(settings.redis_url.get_secret_value() if settings.redis_url else None)
     return World(
         settings=settings,
         clock=clock,
@@ -74,5 +87,15 @@ def build(settings: Settings, clock: Clock, rng: random.Random) -> World:
         renderer=Renderer(),
         channels=channels(settings, sys.stdout, clock),
         gateways=Gateways(settings, database, clock, rng),
-        memo=connect(settings.redis_url.get_secret_value() if settings.redis_url else None),
+        memo=memo,
+        vectors=vectors,
+        retriever=Retriever(database, vectors, lexical, language, Cache(memo.below("retrieval:"), clock)),
     )
+
+
+def _store(settings: Settings, database: Database) -> Store:
+    """Return where vectors are kept: a Qdrant server if one is set, else PostgreSQL."""
+    if settings.qdrant_url:
+        key = settings.qdrant_key
+        return Qdrant(open_server(settings.qdrant_url, key.get_secret_value() if key else None))
+    return Postings(database, settings.var / "postings")

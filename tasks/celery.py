@@ -13,7 +13,7 @@ from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 from kombu.exceptions import OperationalError
 
-from services import deadletter, delivery, log, memory, persona, settings, subscription, wiring, work
+from services import backlog, deadletter, delivery, log, memory, persona, settings, subscription, wiring, work
 from services.clock import SystemClock
 from tasks import job
 
@@ -111,6 +111,7 @@ def index_due() -> int:
     world = process.world
     with world.database.transaction() as session:
         work.wake_indexing(session, now=world.clock.now())
+        backlog.wake(session, world.clock.now())
     return sweep(job.INDEX)
 
 

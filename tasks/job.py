@@ -25,13 +25,15 @@ from domains.domain import DIGEST as DIGEST_DOMAIN
 from domains.llm import Payer
 from domains.memory import WITHHELD
 from domains.ports import Deps, Journal, Standing
-from services import change, deadletter, delivery, intake, log, manifest, memory, post, run, work
+from services import backlog, change, deadletter, delivery, intake, log, manifest, memory, post, run, work
 from services.courier import Courier
 from services.schema import Delivery, Run, Source, Tenant
 from services.wiring import World
 
 logger = logging.getLogger("svodka.job")
 Errands = Sequence[tuple[str, int]]
+# Batches of vectors between two looks at what waits for a digest.
+DRAINED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,12 @@ def fetch(world: World, lease: work.Lease) -> Errands:
 def index(world: World, lease: work.Lease) -> Errands:
     """Analyse a tenant's new posts, then wake the runs that waited for it; what is left waits for the next turn."""
     finished = world.indexer.catch_up(lease)
+    drained = world.vectors.drain(lease.id, turns=DRAINED)
     if not finished:
         return [(INDEX.name, lease.id)]
     with world.database.transaction() as session:
+        if drained.left:
+            backlog.wake(session, world.clock.now())
         return [(DIGEST.name, run_id) for run_id in run.due_of(session, lease.id, now=world.clock.now())]
 
 
