@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +17,7 @@ from domains.ports import Receipt
 from services import archive, deadletter, run, work
 from services.channel.target import shown
 from services.schema import Delivery, Run, Subscription
+from services.subscription import awake_at
 
 # What a channel raises when it certainly did not take the parcel, so that another try cannot double it.
 NOT_TAKEN: Final = (Unavailable, Refused)
@@ -125,6 +126,25 @@ def due(session: Session, *, now: datetime, limit: int) -> list[int]:
 def state_of(session: Session, delivery_id: int) -> str:
     """Return a delivery's state."""
     return session.get_one(Delivery, delivery_id).state
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How a delivery stands; ``late``: how long after its window's close, or the end of quiet hours, it arrived."""
+
+    channel: str
+    state: str
+    late: timedelta | None
+
+
+def told(session: Session, delivery_id: int) -> Told:
+    """Return how a delivery stands."""
+    row = session.get_one(Delivery, delivery_id)
+    if row.delivered_at is None:
+        return Told(row.channel, row.state, None)
+    of = run.get(session, row.run_id)
+    due_at = awake_at(session.get_one(Subscription, of.subscription_id), of.window_end)
+    return Told(row.channel, row.state, max(row.delivered_at - due_at, timedelta()))
 
 
 def waiting(session: Session, run_id: int) -> list[int]:

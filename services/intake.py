@@ -16,6 +16,8 @@ from typing import Any, Final
 from domains import post as domain
 from domains.errors import InputError, Refused, Unavailable
 from domains.ports import Clock
+from monitoring import metrics
+from monitoring.meter import Counting, Meter
 from services import feed, inbox, post, source, table, work
 from services.database import Database
 from services.fetch import Fetcher
@@ -54,6 +56,7 @@ class Intake:
     clock: Clock
     fetcher: Fetcher
     lease_s: float
+    meter: Counting = field(default_factory=lambda: Meter(None))
 
 
 def take(
@@ -89,10 +92,14 @@ def take(
                         family=family or (default.family if name == default.name else name),
                     )
                     rows[name] = source.register(session, tenant_id, known, now=now)
-                report.stored += post.store(session, tenant_id, rows[name], group, now)
+                stored = post.store(session, tenant_id, rows[name], group, now)
+                report.stored += stored
+                for outcome in ("new", "edited", "same"):
+                    intake.meter.count(metrics.POSTS_IN, getattr(stored, outcome), outcome=outcome)
                 report.sources[name] = report.sources.get(name, 0) + len(group)
             work.wake_indexing(session, now=now, tenant_id=tenant_id)
         yield report
+    intake.meter.count(metrics.POSTS_IN, report.bad_count, outcome="bad")
     yield report
 
 
@@ -129,6 +136,7 @@ def fetch(intake: Intake, lease: work.Lease) -> set[int]:
     except (Unavailable, InputError, Refused) as error:
         with intake.database.transaction() as session:
             source.failed(session, lease, error, now=intake.clock.now())
+        intake.meter.count(metrics.FETCHES, outcome="failed")
         return set()
     with intake.database.transaction() as session:
         now = intake.clock.now()
@@ -138,6 +146,7 @@ def fetch(intake: Intake, lease: work.Lease) -> set[int]:
             source.failed(session, lease, Unavailable("the server is busy"), now=now, wait_s=came.wait_s)
         else:
             work.settle(session, lease, "due", next_at=now + timedelta(seconds=came.wait_s), expiries=0)
+    intake.meter.count(metrics.FETCHES, outcome="failed" if came.busy else "ok")
     return {row.tenant_id} if came.report.stored.new or came.report.stored.edited else set()
 
 

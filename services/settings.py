@@ -5,6 +5,7 @@ holds the value of a secret. README shows `table()`, and a test keeps the two eq
 """
 
 import os
+import platform
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -69,6 +70,13 @@ class Settings(BaseSettings):
         bool, Field(description="Allow feeds on private, loopback and link-local addresses")
     ] = False
 
+    metrics_port: Annotated[
+        int,
+        Field(description="Port of this host's metrics; 0: `svodka up` serves none", ge=0, le=65535),
+    ] = 9188
+    metrics_address: Annotated[
+        str, Field(description="Address that metrics are served on; Prometheus has to reach it")
+    ] = "127.0.0.1"
     flower_port: Annotated[
         int,
         Field(description="Port of Flower, the operators' page; 0: `svodka up` starts none", ge=0, le=65535),
@@ -231,6 +239,11 @@ class Settings(BaseSettings):
     def resent(self) -> frozenset[str]:
         """The channels that rather send twice than never."""
         return frozenset(name.strip() for name in self.rather_twice.split(",") if name.strip())
+
+    @property
+    def counters(self) -> Path:
+        """The folder that the processes of this host count in: containers that share ``var`` have their own numbers."""
+        return self.var / "metrics" / platform.node()
 
     @property
     def digests(self) -> Path:

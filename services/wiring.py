@@ -9,6 +9,7 @@ from domains.errors import Refused
 from domains.lexical import Lexical
 from domains.point import Store
 from domains.ports import Channel, Clock, Language
+from monitoring.meter import Meter
 from services.cache import Cache
 from services.channel.factory import channels
 from services.database import Database
@@ -41,6 +42,7 @@ class World:
     channels: Mapping[str, Channel]
     gateways: Gateways
     memo: Memo
+    meter: Meter
     vectors: Vectors
     retriever: Retriever
 
@@ -54,6 +56,7 @@ class World:
         """Close every connection."""
         self.intake.fetcher.close()
         self.memo.close()
+        self.meter.close()
         self.vectors.close()
         self.database.dispose()
 
@@ -67,6 +70,7 @@ def build(settings: Settings, clock: Clock, rng: random.Random) -> World:
         raise Refused("no database is set", remedy="start `svodka up`, or set SVODKA_DATABASE_URL")
     database = Database(settings.database_url.get_secret_value())
     language = OfflineLanguage()
+    meter = Meter(settings.counters)
     fetcher = Fetcher(
         settings.user_agent,
         allow_private=settings.allow_private_addresses,
@@ -82,11 +86,12 @@ def build(settings: Settings, clock: Clock, rng: random.Random) -> World:
         rng=rng,
         database=database,
         language=language,
-        intake=Intake(database, clock, fetcher, settings.lease_s),
+        intake=Intake(database, clock, fetcher, settings.lease_s, meter),
         indexer=Indexer(database, clock, language, settings.lease_s),
         renderer=Renderer(),
         channels=channels(settings, sys.stdout, clock),
-        gateways=Gateways(settings, database, clock, rng),
+        gateways=Gateways(settings, database, clock, rng, meter),
+        meter=meter,
         memo=memo,
         vectors=vectors,
         retriever=Retriever(database, vectors, lexical, language, Cache(memo.below("retrieval:"), clock)),

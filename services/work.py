@@ -28,13 +28,17 @@ class PoisonError(SvodkaError):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A row that is ours until ``until``; ``owner`` is this worker's name, new for each claim."""
+    """A row that is ours until ``until``; ``owner`` is this worker's name, new for each claim.
+
+    ``expired``: it was taken from a worker whose lease had run out.
+    """
 
     model: Model
     id: int
     owner: str
     until: datetime
     expiries: int
+    expired: bool = False
 
 
 def claim(
@@ -60,7 +64,7 @@ def claim(
         .where(model.id == row_id)
         .values(state="leased", lease_until=until, lease_owner=owner, expiries=expiries)
     )
-    return Lease(model, row_id, owner, until, expiries)
+    return Lease(model, row_id, owner, until, expiries, expired=row.state == "leased")
 
 
 def is_poison(lease: Lease) -> bool:

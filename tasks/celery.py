@@ -10,9 +10,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
+from celery.signals import setup_logging, task_success, worker_process_init, worker_process_shutdown
 from kombu.exceptions import OperationalError
 
+from monitoring import metrics
 from services import backlog, deadletter, delivery, log, memory, persona, settings, subscription, wiring, work
 from services.clock import SystemClock
 from tasks import job
@@ -54,6 +55,12 @@ def _set_up_logging(**_: Any) -> None:
 @worker_process_init.connect
 def _begin_process(**_: Any) -> None:
     process.close()
+
+
+@task_success.connect
+def _count_sweep(sender: Any, **_: Any) -> None:
+    if sender.name in metrics.SWEEPS:
+        process.world.meter.count(metrics.SWEEPS_DONE, sweep=sender.name)
 
 
 worker_process_shutdown.connect(process.close)

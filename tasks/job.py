@@ -9,6 +9,7 @@ the result is there and the row still due.
 
 import logging
 import secrets
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from services import backlog, change, deadletter, delivery, intake, log, manifes
 from services.courier import Courier
 from services.schema import Delivery, Run, Source, Tenant
 from services.wiring import World
+from tasks import count
 
 logger = logging.getLogger("svodka.job")
 Errands = Sequence[tuple[str, int]]
@@ -57,7 +59,9 @@ def perform(world: World, kind: Kind, row_id: int) -> Errands:
         )
     if lease is None:
         return ()
+    watch = count.begun(world.meter, kind.name, lease)
     if work.is_poison(lease):
+        watch.ended("poison")
         _bury(
             world,
             kind,
@@ -68,11 +72,14 @@ def perform(world: World, kind: Kind, row_id: int) -> Errands:
     try:
         errands = kind.work(world, lease)
     except work.LeaseLostError as error:
+        watch.ended("lost")
         logger.warning("%s", error)
         return ()
     except Exception as error:  # noqa: BLE001  the one broad except: every failure becomes a dead letter
+        watch.ended("failed")
         _bury(world, kind, lease, error)
         return ()
+    watch.ended("put_back" if errands is None else "done")
     if errands is None:
         return ()
     with world.database.transaction() as session:
@@ -138,10 +145,13 @@ def make(world: World, lease: work.Lease) -> Errands | None:
         with world.database.transaction() as session:
             work.settle(session, lease, "due", next_at=world.clock.now())
         return None
-    journal = run.RunJournal(world.database, world.clock, lease, world.settings.lease_s)
+    began_s = time.monotonic()
+    kept = run.RunJournal(world.database, world.clock, lease, world.settings.lease_s)
+    journal = count.TimedJournal(kept, world.meter)
     journal.step(manifest.BEGIN, dict[str, str], manifest.versions)
     briefing = journal.step("brief", Briefing, lambda: _brief(world, lease.id))
     outcome = loop.run(DIGEST_DOMAIN, briefing, _deps(world, lease, journal, briefing))
+    count.digest(world.meter, outcome, time.monotonic() - began_s)
     if not outcome.delivered:
         with world.database.transaction() as session:
             _remember(session, lease.id, outcome, world.clock.now())
@@ -225,7 +235,8 @@ def send(world: World, lease: work.Lease) -> Errands | None:
         world.settings.lease_s,
         world.settings.resent,
     )
-    return () if courier.send(lease) else None
+    with count.delivered(world, lease):
+        return () if courier.send(lease) else None
 
 
 def replay(world: World, letter_id: int, *, by: str) -> tuple[str, int] | None:

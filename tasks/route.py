@@ -10,6 +10,7 @@ from domains.intent import Turn
 from domains.llm import Payer
 from services import memory
 from services.wiring import World
+from tasks import count
 
 
 def route(world: World, tenant_id: int, query: str, session: Sequence[Turn], *, request: str) -> Routed:
@@ -24,5 +25,8 @@ def route(world: World, tenant_id: int, query: str, session: Sequence[Turn], *, 
     gateway = world.gateways.open(Payer(tenant_id, request))
     model = GatewayGuess(gateway, partial(secrets.token_bytes, 16)) if gateway else None
     # One tenant's answers are no other's.
-    router = Router(model=model, cache=world.memo.below(f"tenant:{tenant_id}:"))
-    return router.route(query, [*told, *session], now)
+    memo = count.CountedCache(world.memo.below(f"tenant:{tenant_id}:"), world.meter, "router")
+    router = Router(model=model, cache=memo)
+    found = router.route(query, [*told, *session], now)
+    count.routed(world.meter, found)
+    return found

@@ -11,6 +11,7 @@ from domains.budget import Limit, Limits
 from domains.errors import UsageError
 from domains.llm import Model, Payer
 from domains.ports import Clock
+from monitoring.meter import Counting, Meter
 from services.budget import Budget
 from services.database import Database
 from services.llm.cache import ReplyCache
@@ -36,7 +37,14 @@ def open_model(endpoint: Endpoint, clock: Clock) -> Model:
 class Gateways:
     """What one process asks models with: one ladder and its circuits, one gateway for each payer."""
 
-    def __init__(self, settings: Settings, database: Database, clock: Clock, rng: random.Random) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        clock: Clock,
+        rng: random.Random,
+        meter: Counting | None = None,
+    ) -> None:
         self.steps = _steps(settings, clock)
         self.budget = Budget(
             database,
@@ -55,6 +63,7 @@ class Gateways:
             ledger=self.budget,
             prices=PriceBook(settings.model_prices, settings.budget_currency),
             cache=ReplyCache(database, clock, settings.model_cache_s) if settings.model_cache_s else None,
+            meter=meter or Meter(None),
         )
 
     def open(self, payer: Payer, record: Record | None = None) -> LadderGateway | None:

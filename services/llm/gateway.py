@@ -30,7 +30,7 @@ from domains.llm import (
 )
 from domains.price import Price, cost, micros, worst_cost
 from services.budget import Entry, Held, Spending
-from services.llm import answer
+from services.llm import answer, count
 from services.llm.cache import Kept
 from services.llm.tools import Step, Tools
 
@@ -159,7 +159,7 @@ class _Climb:
         except ModelError as error:
             if self._tools.circuits:
                 self._tools.circuits.ended(step.model.provider, error)
-            self.attempts.append(_told(step, error.kind, retry_after_s=error.retry_after_s))
+            self._tell(_told(step, error.kind, retry_after_s=error.retry_after_s))
             self._keep(step, request, error.kind, error=error)
             raise
 
@@ -197,7 +197,7 @@ class _Climb:
         if tools.circuits:
             tools.circuits.ended(step.model.provider, error)
         told = _told(step, outcome, usage, paid, latency_ms, error.retry_after_s if error else None)
-        self.attempts.append(told)
+        self._tell(told)
         if tools.ledger is not None and held is not None:
             spending = Spending(
                 outcome,
@@ -219,6 +219,8 @@ class _Climb:
     def _from_cache(self, step: Step, key: str) -> Answer | None:
         tools, tenant_id = self._tools, self._payer.tenant_id
         kept = tools.cache.get(tenant_id, key) if tools.cache else None
+        if tools.cache is not None:
+            count.cache(tools.meter, "reply", hit=kept is not None)
         if tools.cache is None or kept is None:
             return None
         try:
@@ -231,7 +233,7 @@ class _Climb:
         return self._answer(step, value, kept.reply)
 
     def _noted(self, step: Step, kept: Kept) -> None:
-        self.attempts.append(_told(step, "hit"))
+        self._tell(_told(step, "hit"))
         self._keep(step, self._request, "hit", reply=kept.reply)
         if self._tools.ledger is not None:
             saved = Spending(
@@ -241,6 +243,10 @@ class _Climb:
                 saved_micros=kept.cost_micros or 0,
             )
             self._tools.ledger.note(self._payer, _entry(step, self._request), saved)
+
+    def _tell(self, told: Attempt) -> None:
+        self.attempts.append(told)
+        count.attempt(self._tools.meter, told, self._tools.circuits)
 
     def _answer(self, step: Step, value: Any, reply: Reply) -> Answer:
         return Answer(

@@ -3,7 +3,7 @@
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from domains.ladder import Circuit
 from domains.llm import Model, Payer
 from domains.ports import Clock
 from domains.price import Exchange, Price
+from monitoring.meter import Counting, Meter
 from services.budget import Entry, Held, Spending
 from services.llm.cache import ReplyCache
 
@@ -92,6 +93,11 @@ class Circuits:
                 circuit = ladder.succeeded()
             self._by_provider[provider] = circuit
 
+    def is_open(self, provider: str) -> bool:
+        """Return whether ``provider`` is left alone."""
+        with self._lock:
+            return self._get(provider).open_until is not None
+
     def _get(self, provider: str) -> Circuit:
         return self._by_provider.get(provider, Circuit())
 
@@ -112,3 +118,4 @@ class Tools:
     ledger: Ledger | None = None
     prices: Prices | None = None
     cache: ReplyCache | None = None
+    meter: Counting = field(default_factory=lambda: Meter(None))
