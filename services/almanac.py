@@ -1,0 +1,98 @@
+"""The tables of trends: who watches a tenant's stream, what was found, how each trend moved, whom it was told."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, Integer, UniqueConstraint
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.schema import Base, Work, owned, polled
+
+
+class Watch(Work, Base):
+    """The watch over one tenant's stream; its `Work` is detection. Ticks before ``settled_until`` are never read again."""
+
+    __tablename__ = "watch"
+    __table_args__ = (UniqueConstraint("tenant_id"), polled("watch"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant_id: Mapped[int] = owned()
+    settled_until: Mapped[datetime | None]
+
+
+class Trend(Base):
+    """A trend: a ``wave`` of a ``unit`` ("s:17", "n:name"). Its state is that of its last point.
+
+    ``p_value`` is for one unit on one day, ``tests`` how many units there were; ``posts`` are its first posts' rows.
+    """
+
+    __tablename__ = "trend"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "unit", "wave"),
+        Index("ix_trend_tenant_id_began_at", "tenant_id", "began_at"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant_id: Mapped[int] = owned()
+    unit: Mapped[str]
+    wave: Mapped[int] = mapped_column(Integer)
+    kind: Mapped[str]
+    title: Mapped[str]
+    story_id: Mapped[int | None] = mapped_column(ForeignKey("story.id", ondelete="SET NULL"))
+    since: Mapped[datetime]
+    began_at: Mapped[datetime]
+    p_value: Mapped[float]
+    tests: Mapped[int] = mapped_column(Integer)
+    families: Mapped[int] = mapped_column(Integer)
+    posts: Mapped[list[Any]]
+    also: Mapped[list[Any]] = mapped_column(server_default=sql("'[]'"))
+
+
+class TrendPoint(Base):
+    """A trend's change of state. Until ``settled``, late posts may still take it back."""
+
+    __tablename__ = "trend_point"
+    __table_args__ = (UniqueConstraint("trend_id", "at", "state"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    trend_id: Mapped[int] = mapped_column(ForeignKey("trend.id", ondelete="CASCADE"))
+    at: Mapped[datetime]
+    state: Mapped[str]
+    settled: Mapped[bool]
+    posts: Mapped[int] = mapped_column(Integer)
+    families: Mapped[int] = mapped_column(Integer)
+    velocity: Mapped[float]
+    acceleration: Mapped[float]
+    expected: Mapped[float | None]
+    expected_low: Mapped[int | None] = mapped_column(Integer)
+    expected_high: Mapped[int | None] = mapped_column(Integer)
+
+
+class TrendRefusal(Base):
+    """What was unusual enough and yet no trend, and why."""
+
+    __tablename__ = "trend_refusal"
+    __table_args__ = (UniqueConstraint("tenant_id", "unit", "at"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant_id: Mapped[int] = owned()
+    unit: Mapped[str]
+    at: Mapped[datetime]
+    why: Mapped[str]
+    p_value: Mapped[float]
+    posts: Mapped[list[Any]]
+
+
+class TrendAlert(Base):
+    """That a subscriber is to be told of a trend, once. It outlives a trend that is taken back."""
+
+    __tablename__ = "trend_alert"
+    __table_args__ = (
+        UniqueConstraint("subscriber_id", "unit", "wave"),
+        Index("ix_trend_alert_subscriber_id_at", "subscriber_id", "at"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant_id: Mapped[int] = owned()
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscriber.id", ondelete="CASCADE"))
+    trend_id: Mapped[int | None] = mapped_column(ForeignKey("trend.id", ondelete="SET NULL"))
+    unit: Mapped[str]
+    wave: Mapped[int] = mapped_column(Integer)
+    at: Mapped[datetime]
+    told_at: Mapped[datetime | None]
