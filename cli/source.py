@@ -1,6 +1,7 @@
 """`svodka source`: where posts come from."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 from rich.console import Console
 
-from cli import frame
+from cli import frame, stamp
 from domains.errors import InputError, UsageError
 from services import intake
 from services import source as sources
@@ -67,25 +68,69 @@ def add(address: str, name: str | None, family: str | None, interval_s: float | 
 
 @source.command("list")
 def list_() -> None:
-    """List the sources with their health."""
+    """List the sources with their health. Times are this machine's."""
     with frame.world() as world:
+        now = world.clock.now()
         with world.database.transaction() as session:
             rows = sources.listing(session, frame.tenant(session, world.settings.tenant))
-        names = (
-            "name",
-            "kind",
-            "family",
-            "posts",
-            "newest",
-            "last_success_at",
-            "failures",
-            "next_at",
-            "last_error",
-        )
-        table = frame.columns(None, names, [[row[name] for name in names] for row in rows])
-        frame.show(
-            rows, table if rows else lambda console: console.print("No sources yet: svodka source add URL")
-        )
+    names = ("name", "kind", "posts", f"newest ({stamp.zone_name(now)})", "fetched", "next", "health")
+    table = frame.columns(None, names, [_cells(row, now) for row in rows])
+    frame.show(
+        rows, table if rows else lambda console: console.print("No sources yet: svodka source add URL")
+    )
+
+
+@source.command()
+@click.argument("name")
+def pause(name: str) -> None:
+    """Fetch it no more until it is resumed. Its posts stay, in digests too."""
+    with frame.world() as world, world.database.transaction() as session:
+        row = sources.find(session, frame.tenant(session, world.settings.tenant), name)
+        sources.pause(session, row)
+        value: dict[str, Any] = {"name": name, "paused": True, "subscriptions": sources.readers(session, row)}
+    frame.show(value, lambda console: console.print(
+        f"{name!r} is paused. What it says meanwhile comes on resuming, as far as it still offers it."
+        + _read_by(value["subscriptions"]), markup=False
+    ))  # fmt: skip
+
+
+@source.command()
+@click.argument("name")
+def resume(name: str) -> None:
+    """Fetch it again: at once by the worker, or now by `svodka source fetch`."""
+    with frame.world() as world, world.database.transaction() as session:
+        row = sources.find(session, frame.tenant(session, world.settings.tenant), name)
+        was = row.paused
+        sources.resume(session, row, now=world.clock.now())
+    said = f"{name!r} is resumed: svodka source fetch {name}" if was else f"{name!r} was not paused."
+    frame.show({"name": name, "paused": False}, lambda console: console.print(said, markup=False))
+
+
+@source.command()
+@click.argument("name")
+@click.option("--purge", is_flag=True, help="Delete its posts too, and what digests cite of them.")
+@click.option("--yes", is_flag=True, help="Yes, delete them.")
+def remove(name: str, purge: bool, yes: bool) -> None:
+    """Fetch and list it no more. Its posts are kept, unless --purge deletes them."""
+    with frame.world() as world, world.database.transaction() as session:
+        row = sources.find(session, frame.tenant(session, world.settings.tenant), name)
+        value: dict[str, Any] = {
+            "name": name,
+            **sources.belongings(session, row),
+            "subscriptions": sources.readers(session, row),
+            "purged": purge,
+        }
+        if purge and not yes:
+            raise UsageError(
+                f"this deletes {value['posts']} posts of {name!r}, and {value['citations']} citations of them from the "
+                "ledger of digests; stories that nobody else told go too",
+                remedy="add --yes, or leave --purge out: they are kept then",
+            )
+        if purge:
+            sources.purge(session, row)
+        else:
+            sources.remove(session, row, now=world.clock.now())
+    frame.show(value, lambda console: console.print(_removed(value), markup=False))
 
 
 @source.command()
@@ -146,6 +191,33 @@ def import_(
     frame.show(results, lambda console: _print_results(console, results))
     if broken:
         raise click.exceptions.Exit(1)
+
+
+def _cells(row: dict[str, Any], now: datetime) -> tuple[Any, ...]:
+    if row["paused"]:
+        health = "paused"
+    elif row["failures"]:
+        health = f"failed {row['failures']}×: {row['last_error']}"
+    else:
+        health = "ok" if row["last_success_at"] or row["next_at"] is None else "not fetched yet"
+    times = (stamp.short(row[key], now) for key in ("newest", "last_success_at", "next_at"))
+    return (row["name"], row["kind"], row["posts"], *times, health)
+
+
+def _read_by(names: list[str]) -> str:
+    return f"\nSubscriptions that name it: {', '.join(names)}" if names else ""
+
+
+def _removed(value: dict[str, Any]) -> str:
+    name = value["name"]
+    if value["purged"]:
+        said = f"{name!r} is deleted with {value['posts']} posts; digests sent before keep their text."
+    else:
+        said = (
+            f"{name!r} is removed. Its {value['posts']} posts are kept, and those that no digest has answered for yet "
+            f"come in the next one; svodka source add under the name {name!r} goes on with them."
+        )
+    return said + _read_by(value["subscriptions"])
 
 
 def read_families(path: Path | None) -> dict[str, str]:

@@ -229,3 +229,41 @@ def test_what_cannot_be_done_is_said_in_a_sentence(svodka, arguments, word):
     assert word in answer.err
     assert "Traceback" not in answer.err
     assert svodka(*arguments, "--json").code == answer.code
+
+
+def test_a_paused_source_is_fetched_again_when_it_is_resumed(svodka, feed_url):
+    assert svodka("source", "add", feed_url, "--name", "courier").code == 0
+    assert svodka("subscribe", "--source", "courier").code == 0
+    assert "Subscriptions that name it: daily" in svodka("source", "pause", "courier").out
+    assert "paused" in svodka("source", "list").out
+    refused = svodka("source", "fetch", "courier")
+    assert refused.code == 2
+    assert "svodka source resume courier" in refused.err
+    assert svodka("source", "fetch", "--json").json[0]["paused"]
+    assert "is resumed" in svodka("source", "resume", "courier").out
+    assert "was not paused" in svodka("source", "resume", "courier").out
+    assert svodka("source", "fetch", "courier").code == 0
+
+
+def test_a_removed_source_keeps_its_posts_and_a_purged_one_does_not(svodka, feed_url, database):
+    assert svodka("source", "add", feed_url, "--name", "courier").code == 0
+    assert "Its 3 posts are kept" in svodka("source", "remove", "courier").out
+    assert count(database, Post) == 3
+    assert svodka("source", "list", "--json").json == []
+    assert svodka("source", "remove", "courier").code == 1
+    again = svodka("source", "add", feed_url, "--name", "courier", "--json")
+    assert again.json["posts"] == 3
+    asked = svodka("source", "remove", "courier", "--purge")
+    assert asked.code == 2
+    assert "3 posts" in asked.err
+    assert count(database, Post) == 3
+    assert "deleted with 3 posts" in svodka("source", "remove", "courier", "--purge", "--yes").out
+    assert (count(database, Post), count(database, Source)) == (0, 0)
+
+
+def test_a_list_of_sources_fits_eighty_columns(svodka, feed_url, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert svodka("source", "add", feed_url, "--name", "courier").code == 0
+    out = svodka("source", "list").out.splitlines()
+    assert len(out) == 2
+    assert all(len(line) <= 80 for line in out)
