@@ -31,7 +31,7 @@ _UNPLAIN: Final = re.compile(r"[^\w.-]+", re.ASCII)
 class Errand:
     """A claimed delivery: what to send, where, and what earlier tries have done.
 
-    ``tried_at``: when a try began that did not say how it ended. ``probing``: it is a dead letter's replay.
+    ``tried_at``: when a try began that did not say how it ended. ``probing``: it is a dead letter's replay, or an operator has just said to send it.
     ``parts`` are what earlier tries began to send, ``in_doubt`` is what the subscription wants then, if it said so.
     """
 
@@ -68,7 +68,7 @@ def errand(session: Session, lease: work.Lease) -> Errand:
         progress=progress,
         parts=None if parts is None else msgspec.json.decode(parts, type=tuple[str, ...]),
         in_doubt=subscription.settings.get("in_doubt"),
-        probing=deadletter.of_row(session, TASK, row.id) is not None,
+        probing=_just_settled(row, progress) or deadletter.of_row(session, TASK, row.id) is not None,
     )
 
 
@@ -235,6 +235,11 @@ def progress_of(row: Delivery) -> Progress:
     if row.state == "unknown" and not progress.doubtful:
         return progress.begin(0)
     return progress
+
+
+def _just_settled(row: Delivery, progress: Progress) -> bool:
+    """Return whether an operator's word was the last that happened to the row."""
+    return bool(progress.history) and progress.history[-1].at == row.next_at
 
 
 def _told(row: Delivery, subscription: str) -> dict[str, Any]:

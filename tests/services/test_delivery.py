@@ -1,16 +1,19 @@
 """Deliveries: what is to be sent, what was, and what nobody can know."""
 
+import re
 from datetime import timedelta
 
 import msgspec
 import pytest
+from sqlalchemy import select
 
 from domains.delivery import Progress
 from domains.digest import Digest
+from domains.errors import NotFound, UsageError
 from domains.ports import Receipt
 from domains.window import Window
 from services import archive, delivery, work
-from services.schema import Delivery, Run
+from services.schema import Delivery, Run, Subscription
 from tests import rows
 from tests.rows import DAY
 
@@ -157,3 +160,56 @@ def test_done_and_unknown_ones_are_counted_as_settled(database, run_id):
     with database.transaction() as session:
         assert delivery.settled(session, tenant_id) == 2
         assert delivery.settled(session, rows.tenant(database, "other")) == 0
+
+
+def test_two_subscriptions_never_share_a_series(database):
+    tenant_id = rows.tenant(database)
+    with database.transaction() as session:
+        for name in ("вечір", "a b", "a-b", "../../etc", ".", "x" * 90):
+            rows.subscribed(database, tenant_id, name=name)
+        found = {row.name: delivery._series(row) for row in session.scalars(select(Subscription))}
+    assert len(set(found.values())) == 6
+    assert all(
+        re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*-\d+", one) and len(one) < 60 for one in found.values()
+    )
+
+
+def test_unknowns_are_shown_with_what_came_before(database, run_id, first):
+    lease = claim(database, first)
+    progress = Progress(of=3).begin(0).confirm(0, Receipt(("here",), "7"), TOMORROW).begin(1).doubt()
+    with database.transaction() as session:
+        delivery.note(session, lease, progress)
+        delivery.unknown(session, lease)
+        tenant_id = session.get_one(Run, run_id).tenant_id
+        (shown,) = delivery.unknowns(session, tenant_id)
+        assert delivery.unknowns(session, rows.tenant(database, "other")) == []
+    assert (shown["parts"], shown["sent"], shown["in_doubt"], shown["where"]) == (3, [1], [2], ["here"])
+
+
+def test_what_is_not_in_doubt_cannot_be_settled(database, run_id, first):
+    def settle(tenant_id, row_id):
+        with database.transaction() as session:
+            delivery.settle_unknown(session, tenant_id, row_id, ruling="again", by="olga", now=TOMORROW)
+
+    with database.transaction() as session:
+        tenant_id = session.get_one(Run, run_id).tenant_id
+    with pytest.raises(UsageError, match="due, not unknown"):
+        settle(tenant_id, first)
+    for whose, which in ((tenant_id, 10**9), (rows.tenant(database, "other"), first)):
+        with pytest.raises(NotFound):
+            settle(whose, which)
+
+
+def test_two_operators_who_settle_at_once_settle_it_once(database, run_id, first):
+    with database.transaction() as session:
+        delivery.unknown(session, claim(database, first))
+        tenant_id = session.get_one(Run, run_id).tenant_id
+
+    def settle(ruling):
+        with database.transaction() as session:
+            return delivery.settle_unknown(session, tenant_id, first, ruling=ruling, by="olga", now=TOMORROW)
+
+    assert settle("delivered") == "done"
+    with pytest.raises(UsageError, match="done"):
+        settle("again")
+    assert row(database, first).state == "done"
