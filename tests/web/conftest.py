@@ -57,7 +57,7 @@ def serving(folder, **settings):
     ):
         flower = Flower(f"http://127.0.0.1:{port}", log)
         try:
-            wait_until(lambda: _answers(flower.url) or process.poll() is not None, timeout_s=60)
+            wait_until(lambda: _answers(flower.url) or process.poll() is not None, timeout_s=180)
             assert process.poll() is None, log.read_text()
             yield flower
         finally:
@@ -73,9 +73,9 @@ def _answers(url):
         return False
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def flower(_clone, _valkey, tmp_path_factory):
-    """One Flower for a module's tests, on the worker's database."""
+    """One Flower for all tests of a worker, on its database."""
     base, _ = _clone
     url = base.engine.url.render_as_string(hide_password=False)
     with serving(tmp_path_factory.mktemp("flower"), database_url=url, broker_url=_valkey.url()) as flower:

@@ -59,3 +59,31 @@ def test_what_is_wrong_is_said_in_json(client):
         ).status_code
         == 422
     )
+
+
+def test_a_replay_of_all_is_a_dry_run_unless_told_otherwise(client, failed):
+    letter = failed(Unavailable("gone"))
+    shown = client.get(f"/api/dead-letters/{letter}").json()
+    asked = {"filter": {"class": "transient"}}
+    for body in (asked, asked | {"dry_run": True}, asked | {"dry_run": "false"}):
+        answer = client.post("/api/dead-letters/bulk", json=body).json()
+        assert answer["plan"]["tasks"] == {"source.fetch": 1}
+        assert client.get(f"/api/dead-letters/{letter}").json() == shown
+    done = client.post("/api/dead-letters/bulk", json=asked | {"dry_run": False, "rate": 6}).json()
+    assert done == {"dry_run": False, "replayed": 1, "rate": 6.0}
+    history = client.get(f"/api/dead-letters/{letter}").json()["history"]
+    assert history[-1]["what"] == f"replay of all asked by {USER}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {}, [], {"dry_run": False}, {"filter": []}, {"filter": {"class": 1}}, {"filter": {"nonsense": "x"}},
+        {"filter": {}, "rate": 0, "dry_run": False}, {"filter": {}, "rate": "x", "dry_run": False},
+        {"filter": {}, "rate": 1e9, "dry_run": False}, {"filter": {}, "extra": 1},
+    ],
+)  # fmt: skip
+def test_a_replay_of_all_that_is_not_understood_does_nothing(client, body):
+    answer = client.post("/api/dead-letters/bulk", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["remedy"]

@@ -129,3 +129,23 @@ def test_hostile_text_stays_text_in_a_real_browser_and_a_keyboard_is_enough(flow
         page.keyboard.press("Enter")
         page.get_by_role("status").get_by_text("Replayed").wait_for()
     assert state(database, letter) == "replaying"
+
+
+def test_a_replay_of_all_is_told_before_it_is_done(client, failed, database):
+    numbers = [failed(Unavailable(f"host {number} does not answer")) for number in range(3)]
+    failed(Refused("no such feed"))
+    plan = client.get("/dead-letters/bulk", params={"class": "transient"})
+    assert "Replay 3 letters" in plan.text
+    with database.transaction() as session:
+        before = {one.id: one.next_at for one in session.scalars(select(DeadLetter))}
+    form = {"_xsrf": re.search(r'name="_xsrf" value="([^"]+)"', plan.text)[1]}
+    assert (
+        client.post("/dead-letters/bulk?class=transient", data=form | {"rate": "nonsense"}).status_code == 422
+    )
+    assert client.post("/dead-letters/bulk?class=transient", data={"rate": "60"}).status_code == 403
+    answer = client.post("/dead-letters/bulk?class=transient", data=form | {"rate": "60"})
+    assert answer.status_code == 303
+    assert "3 letters are replayed, 60 a minute" in client.get(answer.headers["location"]).text
+    with database.transaction() as session:
+        after = {one.id: one.next_at for one in session.scalars(select(DeadLetter))}
+    assert [number for number in before if after[number] != before[number]] == numbers

@@ -1,6 +1,6 @@
 """The dead letters for scripts: the pages' buttons in JSON. A request that changes something has to be JSON too."""
 
-from typing import Final
+from typing import Any, Final
 
 from domains.errors import UsageError
 from web.flower import desk
@@ -10,13 +10,14 @@ LETTER: Final = r"/api/dead-letters/([0-9]{1,18})"
 
 
 class Letters(Answer):
-    """GET /api/dead-letters?task=&class=&state=&text=&fingerprint=."""
+    """GET /api/dead-letters?task=&class=&state=&tenant=&since=&until=&text=&fingerprint=&before=."""
 
     async def get(self) -> None:
         """Answer the failures by fingerprint and the letters."""
         asked = {name: value for name in desk.FILTERS if (value := self.get_query_argument(name, ""))}
-        board = await self.run(self.application.desk.board, asked)
-        self.write(desk.plain({"groups": board.groups, "letters": board.rows}))
+        before = desk.number(self.get_query_argument("before", ""))
+        board = await self.run(self.application.desk.board, asked, before)
+        self.write(desk.plain({"groups": board.groups, "letters": board.rows, "next": board.next}))
 
 
 class Letter(Answer):
@@ -43,8 +44,30 @@ class Act(Answer):
         self.write(desk.plain(await self.run(office.letter, letter)))
 
 
+class Bulk(Answer):
+    """POST /api/dead-letters/bulk {"filter": {…}, "rate": 60, "dry_run": false}: a dry run unless told otherwise."""
+
+    async def post(self) -> None:
+        """Answer what would be replayed; do it only when "dry_run" is false."""
+        match self.body():
+            case {"filter": dict(asked), **rest} if rest.keys() <= {"rate", "dry_run"}:
+                given = desk.checked(asked)
+            case _:
+                raise UsageError(
+                    "bulk takes a filter", remedy='send {"filter": {"fingerprint": "…"}, "dry_run": false}'
+                )
+        plan: dict[str, Any] = await self.run(self.application.desk.plan, given)
+        if rest.get("dry_run", True) is not False:
+            self.write({"dry_run": True, "plan": plan})
+            return
+        rate = desk.rate(rest.get("rate", desk.RATE))
+        count = await self.run(self.application.desk.bulk, given, rate, self.current_user)
+        self.write({"dry_run": False, "replayed": count, "rate": rate})
+
+
 ROUTES: Final = (
     (r"/api/dead-letters", Letters),
+    (r"/api/dead-letters/bulk", Bulk),
     (LETTER, Letter),
     (LETTER + "/(replay|discard)", Act),
 )

@@ -1,21 +1,22 @@
 """The operator's desk: what the pages and the answers ask of the product. Blocking; called on a thread."""
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from domains import dlq
+from domains.errors import UsageError
 from services import deadletter
 from services.schema import DeadLetter
 from services.wiring import World
 from tasks import job
+from web.flower import query
 
 Nudge = Callable[[Iterable[tuple[str, int]]], int]
-OPEN: Final = ("scheduled", "permanent")
-FILTERS: Final = ("task", "class", "state", "text", "fingerprint")
+RATE: Final = 60.0
+MOST: Final = 6_000.0
+FILTERS: Final = query.NAMES
 CHOICES: Final = (
     ("task", "Task", tuple(kind.name for kind in job.KINDS)),
     ("class", "Class", ("transient", "permanent", "poison", "bug")),
@@ -25,11 +26,13 @@ CHOICES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What the list shows: failures by fingerprint, and the letters."""
+    """What the list shows: failures by fingerprint, a page of letters, how many there are, where the next begins."""
 
     groups: list[dict[str, Any]]
     rows: list[dict[str, Any]]
     letters: int
+    kinds: int
+    next: int | None
 
 
 class Desk:
@@ -39,19 +42,19 @@ class Desk:
         self._world = world
         self._nudge = nudge
 
-    def board(self, asked: Mapping[str, str]) -> Board:
-        """Return the letters that a filter finds, newest first."""
-        states = (asked["state"],) if "state" in asked else dlq.OPEN
+    def board(self, asked: Mapping[str, str], before: int | None) -> Board:
+        """Return the failures and a page of the letters that a filter finds, newest first."""
         with self._world.database.transaction() as session:
-            rows = [_row(letter) for letter in deadletter.letters(session, states=states)]
-        rows = [row for row in rows if all(_fits(row, name, value) for name, value in asked.items())]
-        counts = Counter(row["fingerprint"] for row in rows)
-        first = {row["fingerprint"]: row for row in reversed(rows)}
-        groups = [
-            first[key] | {"count": count, "last_at": first[key]["updated_at"]}
-            for key, count in counts.items()
-        ]
-        return Board(groups, rows, len(rows))
+            letters, kinds = query.totals(session, asked)
+            groups = [
+                _row(one.newest) | {"count": one.count, "last_at": one.last_at}
+                for one in query.groups(session, asked)
+            ]
+            rows = [
+                _row(letter) | {"tenant": tenant} for letter, tenant in query.page(session, asked, before)
+            ]
+        more = rows[-1]["id"] if len(rows) == query.PAGE else None
+        return Board(groups, rows, letters, kinds, more)
 
     def letter(self, number: int) -> dict[str, Any]:
         """Return one letter with all that is known of it."""
@@ -59,13 +62,12 @@ class Desk:
             letter = deadletter.get(session, number)
             return _row(letter) | {
                 "traceback": letter.traceback,
-                "history": [
-                    {"at": datetime.fromisoformat(event["at"]), "who": "", "what": event["what"]}
-                    for event in letter.history
-                ],
+                "history": [event | {"at": datetime.fromisoformat(event["at"])} for event in letter.history],
                 "payload": {"task": letter.task, "row": letter.row_id},
-                "schema": None, "step": None, "editable": False,
-                "replayable": letter.state in OPEN, "discardable": letter.state in OPEN,
+                "step": None,
+                "tenant": letter.tenant_id,
+                "replayable": letter.state in query.WAITING,
+                "discardable": letter.state in query.WAITING,
             }  # fmt: skip
 
     def replay(self, number: int, user: str) -> bool:
@@ -77,6 +79,52 @@ class Desk:
     def discard(self, number: int, user: str) -> None:
         """Close the letter without another try."""
         job.discard(self._world, number, by=user)
+
+    def plan(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        """Return what a replay of all would run, and the most that it may cost. Nothing is done."""
+        with self._world.database.transaction() as session:
+            tasks = query.plan(session, asked)
+        set_, runs = self._world.settings, tasks.get(job.DIGEST.name, 0)
+        most = {
+            "model_calls": set_.budget_run_calls, "model_tokens": set_.budget_run_tokens, "money": set_.budget_run_money,
+        }  # fmt: skip
+        cost = {
+            name: float(value * runs)
+            for name, value in most.items()
+            if value is not None and set_.model_provider
+        }
+        return {"letters": sum(tasks.values()), "tasks": tasks, "at_most": cost}
+
+    def bulk(self, asked: Mapping[str, str], rate: float, user: str) -> int:
+        """Replay all that a filter finds, ``rate`` a minute, oldest first; return how many they are."""
+        with self._world.database.transaction() as session:
+            return query.replay(session, asked, rate=rate, now=self._world.clock.now(), by=user)
+
+
+def checked(asked: Mapping[Any, Any]) -> dict[str, str]:
+    """Return a filter that came as JSON. Raises UsageError for a value that is no text."""
+    for name, value in asked.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise UsageError(f"the filter {name!r} is no text: {value!r}", remedy="write it in quotes")
+    return dict(asked)
+
+
+def rate(given: Any) -> float:
+    """Return letters a minute. Raises UsageError for what is no rate or beyond what anybody may ask."""
+    try:
+        found = float(given)
+    except (TypeError, ValueError):
+        found = 0.0
+    if not 0 < found <= MOST:
+        raise UsageError(f"no rate {given!r}", remedy=f"letters a minute, above 0 and at most {MOST:g}")
+    return found
+
+
+def number(text: str) -> int | None:
+    """Return a letter's number, None for an empty text. Raises UsageError for any other."""
+    if text and not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise UsageError(f"no letter's number {text!r}", remedy="leave it out to begin with the newest")
+    return int(text) if text else None
 
 
 def plain(value: Any) -> Any:
@@ -94,10 +142,4 @@ def _row(letter: DeadLetter) -> dict[str, Any]:
         "id", "task", "row_id", "kind", "state", "attempt", "error", "message", "fingerprint", "next_at", "created_at",
         "updated_at",
     )  # fmt: skip
-    return {name: getattr(letter, name) for name in names} | {"tenant": letter.tenant_id}
-
-
-def _fits(row: Mapping[str, Any], name: str, value: str) -> bool:
-    if name == "text":
-        return value.lower() in str(row["message"]).lower()
-    return str(row["kind" if name == "class" else name]) == value
+    return {name: getattr(letter, name) for name in names}

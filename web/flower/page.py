@@ -1,6 +1,7 @@
 """The pages of the dead letters, inside Flower and in its look: forms and links only, so a keyboard is enough.
 
 /dead-letters ─▶ failures by fingerprint, letters ─▶ /dead-letters/N ─▶ replay, discard
+      └────────▶ /dead-letters/bulk: a dry run first ─▶ replay all
 """
 
 import json
@@ -23,6 +24,9 @@ TONES: Final = {
 }  # fmt: skip
 UNSEEN: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 FIELDS: Final = (
+    ("tenant", "Tenant", "name"),
+    ("since", "Since (UTC)", "2026-11-21 08:00"),
+    ("until", "Until (UTC)", "2026-11-22"),
     ("fingerprint", "Fingerprint", "16 hex digits"),
     ("text", "Text", "words of the message"),
 )
@@ -58,9 +62,12 @@ class Letters(LetterPage):
     async def get(self) -> None:
         """Show them."""
         asked = self.filter()
-        board = await self.run(self.application.desk.board, asked)
+        before = desk.number(self.get_query_argument("before", ""))
+        board = await self.run(self.application.desk.board, asked, before)
+        older = urlencode(asked | {"before": board.next}) if board.next else ""
         self.show(
             "letters.html", board=board, form=asked, fields=FIELDS, choices=desk.CHOICES, query=urlencode(asked),
+            earlier=urlencode(asked) if before else "", later=older,
             narrowed=lambda key: urlencode(asked | {"fingerprint": key}),
         )  # fmt: skip
 
@@ -100,6 +107,31 @@ class Act(Letter):
             self.leave(home, "secondary", "Discarded: it is not tried again unless somebody replays it.")
 
 
+class Bulk(LetterPage):
+    """Replay of all letters that a filter finds: first told, then done."""
+
+    async def get(self) -> None:
+        """Show what would be replayed, and what it would cost. Nothing is done."""
+        asked = self.filter()
+        plan = await self.run(self.application.desk.plan, asked)
+        self.show(
+            "letter_bulk.html",
+            plan=plan,
+            asked=asked,
+            query=urlencode(asked),
+            rate=int(desk.RATE),
+            most=int(desk.MOST),
+        )
+
+    async def post(self) -> None:
+        """Replay them, at most so many a minute."""
+        asked = self.filter()
+        rate = desk.rate(self.get_body_argument("rate", ""))
+        count = await self.run(self.application.desk.bulk, asked, rate, self.current_user)
+        where = f"{self.reverse_url('letters')}?{urlencode(asked)}"
+        self.leave(where, "success", f"{count} letters are replayed, {rate:g} a minute.")
+
+
 def facts(letter: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what a letter's page tells first, by name."""
     return [
@@ -133,6 +165,7 @@ def moment(at: datetime | None) -> str:
 
 ROUTES: Final[tuple[Any, ...]] = (
     url(r"/dead-letters", Letters, name="letters"),
+    url(r"/dead-letters/bulk", Bulk, name="letters-bulk"),
     url(r"/dead-letters/([0-9]{1,18})", Letter, name="letter"),
     url(r"/dead-letters/([0-9]{1,18})/(replay|discard)", Act, name="letter-act"),
 )
