@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,7 @@ from services.schema import Run, Subscriber, Subscription, Tenant
 logger = logging.getLogger("svodka.subscription")
 NAME: Final = re.compile(r"[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,99}")
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+AHEAD: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,20 @@ def close_windows(
         except UsageError as error:
             logger.error("subscription %s closes no windows: %s", row.id, error)  # noqa: TRY400  no place but the row
     return runs
+
+
+def agreed(session: Session, now: datetime) -> datetime:
+    """Return the earlier of a worker's clock and the database's.
+
+    A window that a clock standing ahead closes too early is closed for good, so two clocks have to say that it is time.
+    One that stands behind costs only time.
+    """
+    theirs: datetime = session.scalars(select(func.clock_timestamp())).one()
+    if now - theirs > AHEAD:
+        logger.warning(
+            "this worker's clock is %s ahead of the database's; windows wait for the latter", now - theirs
+        )
+    return min(now, theirs)
 
 
 def close_due(

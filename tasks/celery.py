@@ -127,7 +127,7 @@ def digest_due() -> int:
     """Close windows, insert their runs, and nudge the runs that are due."""
     world = process.world
     with world.database.transaction() as session:
-        subscription.close_windows(session, world.clock.now())
+        subscription.close_windows(session, subscription.agreed(session, world.clock.now()))
     return sweep(job.DIGEST)
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from domains.errors import NotFound, UsageError
 from domains.window import Schedule
@@ -270,3 +270,17 @@ def test_a_tenant_is_made_once(database):
     assert rows.tenant(database, "x") == rows.tenant(database, "x")
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(lambda _: rows.tenant(database, "y"), range(8)))) == 1
+
+
+def test_two_clocks_have_to_say_that_it_is_time(database, caplog):
+    """A worker's clock that has jumped ahead closes nothing before the database's says so too; one behind may wait."""
+    with database.transaction() as session:
+        theirs = session.scalars(select(func.clock_timestamp())).one()
+        assert (
+            theirs <= subscription.agreed(session, theirs + timedelta(days=400)) < theirs + timedelta(hours=1)
+        )
+        assert "400 days, 0:0" in caplog.text or "399 days, 23:59" in caplog.text
+        caplog.clear()
+        behind = theirs - timedelta(days=400)
+        assert subscription.agreed(session, behind) == behind
+        assert caplog.text == ""
