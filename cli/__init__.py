@@ -15,6 +15,7 @@ from cli import (
     flower,
     frame,
     letter,
+    metrics,
     persona,
     schedule,
     source,
@@ -37,7 +38,7 @@ for _one in (
     stack.demo, stack.up, stack.doctor, stack.migrate, source.source, subscription.subscribe,
     subscription.subscription, schedule.schedule,
     delivery.delivery, digest.digest, digest.replay, digest.why, letter.dlq, backtest.backtest, budget.budget,
-    persona.follow, persona.mute, persona.rate, persona.persona, flower.flower,
+    persona.follow, persona.mute, persona.rate, persona.persona, flower.flower, metrics.metrics,
     backup.backup, backup.restore,
 ):  # fmt: skip
     command.add_command(_one)

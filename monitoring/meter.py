@@ -23,6 +23,7 @@ from monitoring.metrics import BY_NAME, Metric
 logger = logging.getLogger("svodka.meter")
 # All that a worker can touch fits; what is allocated can be written on a disk that has filled up since.
 ALLOCATED: Final = 1 << 17
+OTHER: Final = "other"
 PREFIX: Final = {"counter": "counter", "histogram": "histogram", "gauge": "gauge_livemax"}
 
 
@@ -45,8 +46,9 @@ class Counting(Protocol):
 class Meter:
     """The counters of this process, below ``folder``; without one nothing is kept. Threads may share it, forks may too.
 
-    A name, a label or a value of a label that is not declared raises ValueError. A disk that does not take the files
-    costs the numbers and a line in the log, never the work.
+    A name or a label that is not declared raises ValueError; a value that its label does not have counts as `OTHER`, so
+    that nobody makes series without end. A disk that does not take the files costs the numbers and a line in the log,
+    never the work.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -144,7 +146,6 @@ def _checked(metric: Metric, kind: str, labels: Mapping[str, str]) -> tuple[str,
         raise ValueError(f"{metric.name} is no declared {kind}")
     if tuple(labels) != metric.names and set(labels) != set(metric.names):
         raise ValueError(f"{metric.name} has the labels {metric.names}, not {tuple(labels)}")
-    for name, known in metric.labels.items():
-        if known and labels[name] not in known:
-            raise ValueError(f"{metric.name}: {name} is one of {known}, not {labels[name]!r}")
-    return tuple(labels[name] for name in metric.names)
+    return tuple(
+        labels[name] if not known or labels[name] in known else OTHER for name, known in metric.labels.items()
+    )

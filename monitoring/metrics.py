@@ -44,7 +44,7 @@ class Metric:
 PATHS: Final = ("fast", "smart", "extractive")
 RUNGS: Final = ("model", "cheaper_model", "extractive")
 DOMAINS: Final = ("digest", "trend", "answer")
-TASKS: Final = ("source.fetch", "index.posts", "digest.make", "delivery.send")
+TASKS: Final = ("source.fetch", "index.posts", "digest.make", "delivery.send", "trend.detect")
 CHANNELS: Final = ("file", "stdout", "telegram", "mail", "webhook", "apprise", "feed", "page")
 CACHES: Final = ("reply", "router", "retrieval", "product", "vision", "session")
 STAGES: Final = (
@@ -54,7 +54,15 @@ REASONS: Final = (
     "duplicate", "cooled_down", "below_floor", "budget", "boilerplate", "out_of_persona", "covered",
 )  # fmt: skip
 ROUTES: Final = ("digest", "trend", "search", "product", "follow_up", "small_talk", "unknown")
-SWEEPS: Final = ("source.due", "index.due", "digest.due", "delivery.due", "dlq.sweep", "budget.expire")
+SWEEPS: Final = (
+    "source.due",
+    "index.due",
+    "digest.due",
+    "delivery.due",
+    "trend.due",
+    "dlq.sweep",
+    "budget.expire",
+)
 TREND_STATES: Final = ("emerging", "rising", "peaking", "fading", "over")
 SCOPES: Final = ("request", "run", "tenant_day", "provider_day")
 UNITS: Final = ("calls", "tokens", "money")
