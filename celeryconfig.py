@@ -66,7 +66,7 @@ task_send_sent_event = True
 
 # Quorum queues survive a broker's death (RabbitMQ); Redis ignores the argument.
 _arguments = {"x-queue-type": "quorum", "x-delivery-limit": 5} if broker_url.startswith("amqp") else {}
-QUEUES = ("control", "fetch", "index", "digest", "delivery")
+QUEUES = ("control", "fetch", "index", "digest", "delivery", "trend")
 task_queues = tuple(Queue(name, queue_arguments=_arguments) for name in QUEUES)
 task_default_queue = "control"
 task_create_missing_queues = False
@@ -75,9 +75,11 @@ task_routes = {
     "index.posts": {"queue": "index"},
     "digest.make": {"queue": "digest"},
     "delivery.send": {"queue": "delivery"},
+    "trend.detect": {"queue": "trend"},
     "source.due": {"queue": "control"},
     "index.due": {"queue": "control"},
     "digest.due": {"queue": "control"},
+    "trend.due": {"queue": "control"},
     "delivery.due": {"queue": "control"},
     "dlq.sweep": {"queue": "control"},
     "budget.expire": {"queue": "control"},
@@ -90,7 +92,15 @@ task_routes = {
 # A sweep that nobody could run in time is worthless: the next one sees the same rows.
 beat_schedule = {
     name: {"task": name, "schedule": _set.sweep_s, "options": {"expires": _set.sweep_s}}
-    for name in ("source.due", "index.due", "digest.due", "delivery.due", "dlq.sweep", "budget.expire")
+    for name in (
+        "source.due",
+        "index.due",
+        "digest.due",
+        "delivery.due",
+        "trend.due",
+        "dlq.sweep",
+        "budget.expire",
+    )
 }
 # By night in UTC; one that could not be run within the hour waits for the next night.
 beat_schedule |= {

@@ -26,6 +26,7 @@ EventKind = Literal[
     "quality_low",
     "budget_exceeded",
     "injection_suspected",
+    "trend_changed",
 ]
 KINDS: Final[tuple[EventKind, ...]] = get_args(EventKind)
 

@@ -30,6 +30,7 @@ class Trend(Base):
     __table_args__ = (
         UniqueConstraint("tenant_id", "unit", "wave"),
         Index("ix_trend_tenant_id_began_at", "tenant_id", "began_at"),
+        Index("ix_trend_story_id", "story_id"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[int] = owned()
@@ -87,6 +88,7 @@ class TrendAlert(Base):
     __table_args__ = (
         UniqueConstraint("subscriber_id", "unit", "wave"),
         Index("ix_trend_alert_subscriber_id_at", "subscriber_id", "at"),
+        Index("ix_trend_alert_trend_id", "trend_id"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[int] = owned()

@@ -25,6 +25,7 @@ from services.render import Renderer
 from services.retrieval import Retriever
 from services.settings import Settings
 from services.vectors import Vectors
+from services.watch import Watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class World:
     language: Language
     intake: Intake
     indexer: Indexer
+    watcher: Watcher
     renderer: Renderer
     channels: Mapping[str, Channel]
     gateways: Gateways
@@ -88,6 +90,7 @@ def build(settings: Settings, clock: Clock, rng: random.Random) -> World:
         language=language,
         intake=Intake(database, clock, fetcher, settings.lease_s, meter),
         indexer=Indexer(database, clock, language, settings.lease_s),
+        watcher=Watcher(database, clock, settings.lease_s),
         renderer=Renderer(),
         channels=channels(settings, sys.stdout, clock),
         gateways=Gateways(settings, database, clock, rng, meter),

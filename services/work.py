@@ -12,10 +12,11 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from domains.errors import SvodkaError
+from services.almanac import Watch
 from services.schema import Delivery, Post, Run, Source, Tenant
 
 POISON_EXPIRIES: Final = 3
-Model = type[Run] | type[Source] | type[Tenant] | type[Delivery]
+Model = type[Run] | type[Source] | type[Tenant] | type[Delivery] | type[Watch]
 
 
 class LeaseLostError(SvodkaError):

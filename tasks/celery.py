@@ -1,6 +1,6 @@
 """The Celery application: the wrapper's tasks, the sweeps, and the operator's buttons. Arguments are row ids.
 
-beat ─▶ *.due ─▶ nudge ─▶ source.fetch | index.posts | digest.make | delivery.send ─▶ tasks.job.perform
+beat ─▶ *.due ─▶ nudge ─▶ source.fetch | index.posts | digest.make | delivery.send | trend.detect ─▶ tasks.job.perform
 """
 
 import logging
@@ -14,7 +14,19 @@ from celery.signals import setup_logging, task_success, worker_process_init, wor
 from kombu.exceptions import OperationalError
 
 from monitoring import metrics
-from services import backlog, deadletter, delivery, log, memory, persona, settings, subscription, wiring, work
+from services import (
+    backlog,
+    deadletter,
+    delivery,
+    log,
+    memory,
+    persona,
+    settings,
+    subscription,
+    watch,
+    wiring,
+    work,
+)
 from services.clock import SystemClock
 from tasks import job
 
@@ -106,6 +118,12 @@ def send(delivery_id: int) -> None:
     nudge(job.perform(process.world, job.DELIVERY, delivery_id))
 
 
+@app.task(name="trend.detect")
+def detect(watch_id: int) -> None:
+    """Find the trends of one tenant's stream."""
+    nudge(job.perform(process.world, job.TREND, watch_id))
+
+
 @app.task(name="source.due")
 def source_due() -> int:
     """Nudge sources that are due."""
@@ -129,6 +147,14 @@ def digest_due() -> int:
     with world.database.transaction() as session:
         subscription.close_windows(session, subscription.agreed(session, world.clock.now()))
     return sweep(job.DIGEST)
+
+
+@app.task(name="trend.due")
+def trend_due() -> int:
+    """Watch the streams that nobody watches yet, and nudge the watches that are due."""
+    world = process.world
+    watch.wake(world.database, now=world.clock.now())
+    return sweep(job.TREND)
 
 
 @app.task(name="delivery.due")

@@ -1,4 +1,4 @@
-"""The one wrapper of all work, and the four kinds of work there are.
+"""The one wrapper of all work, and the kinds of work there are.
 
     claim a row ─▶ work(world, lease) settles it ─▶ resolve its letter ─▶ what to nudge next
                         └─ any failure ─▶ dead letter (the only broad except of the product)
@@ -26,9 +26,24 @@ from domains.domain import DIGEST as DIGEST_DOMAIN
 from domains.llm import Payer
 from domains.memory import WITHHELD
 from domains.ports import Deps, Journal, Standing
-from services import backlog, change, deadletter, delivery, intake, log, manifest, memory, post, run, work
+from services import (
+    backlog,
+    change,
+    deadletter,
+    delivery,
+    intake,
+    log,
+    manifest,
+    memory,
+    post,
+    run,
+    trend,
+    work,
+)
+from services.almanac import Watch
 from services.courier import Courier
 from services.schema import Delivery, Run, Source, Tenant
+from services.watch import EVERY
 from services.wiring import World
 from tasks import count
 
@@ -239,6 +254,17 @@ def send(world: World, lease: work.Lease) -> Errands | None:
         return () if courier.send(lease) else None
 
 
+def detect(world: World, lease: work.Lease) -> Errands:
+    """Catch a tenant's trends up with its posts, and note whom to tell of new ones."""
+    tenant_id, until = world.watcher.catch_up(lease)
+    now = world.clock.now()
+    with world.database.transaction() as session:
+        if until is not None:
+            trend.alert(session, tenant_id, now=now, since=until)
+        work.settle(session, lease, "due", next_at=now + EVERY)
+    return ()
+
+
 def replay(world: World, letter_id: int, *, by: str) -> tuple[str, int] | None:
     """Make a dead letter's row due again; return (task, row) to nudge, None when it is being replayed already."""
     with world.database.transaction() as session:
@@ -260,5 +286,6 @@ FETCH: Final = Kind("source.fetch", Source, fetch)
 INDEX: Final = Kind("index.posts", Tenant, index)
 DIGEST: Final = Kind("digest.make", Run, make)
 DELIVERY: Final = Kind("delivery.send", Delivery, send)
-KINDS: Final = (FETCH, INDEX, DIGEST, DELIVERY)
+TREND: Final = Kind("trend.detect", Watch, detect)
+KINDS: Final = (FETCH, INDEX, DIGEST, DELIVERY, TREND)
 LETTERS: Final = tuple(deadletter.Job(kind.name, kind.model) for kind in KINDS)

@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import json
 from base64 import b64decode
-from typing import Final
+from typing import Any, Final
 
 from pydantic import SecretStr
 
@@ -22,7 +22,15 @@ from domains.errors import Refused, UsageError
 
 # Each takes the number of one row and is harmless when it comes twice: the row's state decides what is done.
 TASKS: Final = frozenset(
-    {"source.fetch", "index.posts", "digest.make", "delivery.send", "dlq.replay", "dlq.discard"}
+    {
+        "source.fetch",
+        "index.posts",
+        "digest.make",
+        "delivery.send",
+        "trend.detect",
+        "dlq.replay",
+        "dlq.discard",
+    }
 )
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -67,7 +75,7 @@ def check_task(name: str, content_type: str, body: bytes) -> int:
     raise UsageError("a task takes the number of one row and nothing else", remedy='send {"args": [42]}')
 
 
-def json_of(content_type: str, body: bytes) -> object:
+def json_of(content_type: str, body: bytes) -> Any:
     """Return the request's JSON; {} for an empty body.
 
     Raises UsageError for another content type: a page of another site cannot send this one without being asked first
@@ -77,12 +85,19 @@ def json_of(content_type: str, body: bytes) -> object:
         raise UsageError(
             "requests that change something are JSON", remedy="set Content-Type: application/json"
         )
+    return parsed(body.decode("utf-8", "replace")) if body.strip() else {}
+
+
+def parsed(text: str) -> Any:
+    """Return JSON that somebody wrote, by the letter of RFC 8259: no NaN. Raises UsageError that says where it is none."""
     try:
-        return json.loads(body) if body.strip() else {}
-    except ValueError as error:
-        raise UsageError(
-            f"the body is not JSON: {error}", remedy='send an object such as {"ids": [42]}'
-        ) from None
+        return json.loads(text, parse_constant=_refused)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"this is not JSON: {error}", remedy="mend it and try again") from None
+
+
+def _refused(word: str) -> Any:
+    raise ValueError(f"{word} is no number")
 
 
 def _digest(text: bytes) -> bytes:
