@@ -11,7 +11,7 @@ from rich.console import Console
 from cli import frame
 from domains.digest import REASONS, Digest
 from domains.errors import GateClosed, Unavailable, UsageError
-from services import archive, deadletter, delivery, ledger, manifest, post, run, subscription
+from services import archive, change, deadletter, delivery, ledger, manifest, post, run, subscription
 from services.wiring import World
 from tasks import job
 from tasks import replay as replays
@@ -161,6 +161,7 @@ def show_run(world: World, run_id: int) -> None:
     made = load(world, run_id)
     with world.database.transaction() as session:
         sent = delivery.of_run(session, run_id)
+        remark = change.remark(session, run_id, world.clock.now())
         newest = post.newest(session, frame.tenant(session, world.settings.tenant))
     if frame.is_json():
         print(world.renderer.parcel(made, key=f"run-{run_id}", run=run_id).json.decode())
@@ -174,6 +175,8 @@ def show_run(world: World, run_id: int) -> None:
             f"{one['channel']}: {one['state']}" + "".join(f"\n  {where}" for where in one["where"]),
             markup=False,
         )
+    if remark:
+        console.print(remark, markup=False)
     if not made.shown and not made.drops and newest is not None and newest < made.window.start:
         console.print(
             f"No post lies in this window; the newest one is of {newest:%Y-%m-%d %H:%M} UTC: "

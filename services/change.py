@@ -11,11 +11,12 @@ from typing import Any, Final, Literal
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from domains import wall
 from domains.errors import Busy, UsageError
 from domains.ports import Channel
 from domains.wall import QuietHours
 from domains.window import CatchUp, Schedule
-from services import subscription, work
+from services import run, subscription, work
 from services.schema import Claim, Delivery, Fate, Run, RunStep, Subscription
 
 Missed = Literal["each", "one", "silent"]
@@ -157,19 +158,19 @@ def rewind(session: Session, row: Subscription, now: datetime) -> dict[str, int]
             .with_for_update()
         )
     )
-    if any(run.state == "leased" for run in ahead):
+    if any(one.state == "leased" for one in ahead):
         raise Busy(f"a digest of {row.name!r} is being made", remedy="try again in a minute")
-    begun = set(session.scalars(select(RunStep.run_id).where(RunStep.run_id.in_([run.id for run in ahead]))))
-    kept = [run for run in ahead if run.state != "due" or run.id in begun]
+    begun = set(session.scalars(select(RunStep.run_id).where(RunStep.run_id.in_([one.id for one in ahead]))))
+    kept = [one for one in ahead if one.state != "due" or one.id in begun]
     start = ahead[0].window_start if ahead else row.starts_at
     _check_room(row, start, now, kept)
-    for run in ahead:
-        if run not in kept:
-            session.delete(run)
+    for one in ahead:
+        if one not in kept:
+            session.delete(one)
     session.flush()
-    for number, run in enumerate(kept):
-        run.window_start, run.window_end = start, now - (len(kept) - 1 - number) * TICK
-        start = run.window_end
+    for number, one in enumerate(kept):
+        one.window_start, one.window_end = start, now - (len(kept) - 1 - number) * TICK
+        start = one.window_end
         session.flush()
     row.covered_until = start
     session.flush()
@@ -190,8 +191,22 @@ def put_off(session: Session, lease: work.Lease, now: datetime) -> bool:
     return awake > now
 
 
+def remark(session: Session, run_id: int, now: datetime) -> str:
+    """Return why a run's digest is not sent at all, or not yet; "" when neither."""
+    made = run.get(session, run_id)
+    row = session.get_one(Subscription, made.subscription_id)
+    if made.decision == run.SKIP:
+        return f"sent to nobody: {made.why}"
+    awake = subscription.awake_at(row, now)
+    waiting = select(func.count()).where(Delivery.run_id == run_id, Delivery.state == "due")
+    if awake == now or not session.scalar(waiting):
+        return ""
+    local = awake.astimezone(wall.zone_of(row.zone))
+    return f"quiet hours: it is delivered from {local:%Y-%m-%d %H:%M} {row.zone} on"
+
+
 def _check_room(row: Subscription, start: datetime, now: datetime, kept: Sequence[Run]) -> None:
-    if start + len(kept) * TICK >= now:
+    if start + len(kept) * TICK > now:
         raise UsageError(
             f"the windows of {row.name!r} begin after {now:%Y-%m-%d %H:%M} UTC too",
             remedy="is this machine's clock right? if so, remove the subscription and make it again",

@@ -190,8 +190,15 @@ def test_quiet_hours_hold_the_delivery_and_not_the_digest(svodka, database):
     hour = NOW.hour
     night = f"{(hour - 1) % 24}:00-{(hour + 3) % 24}:00"
     ok(svodka("subscribe", "--since", DAY.isoformat(), "--quiet-hours", night))
-    ok(svodka("digest", "run"))
+    assert "quiet hours: it is delivered from" in ok(svodka("digest", "run")).out
     with database.transaction() as session:
         (one,) = session.query(Delivery)
     assert (one.state, one.next_at.hour, one.next_at.minute) == ("due", (hour + 3) % 24, 0)
     assert one.next_at > NOW
+
+
+def test_a_skipped_digest_says_why_it_was_sent_to_nobody(svodka, database):
+    ok(svodka("subscribe", "--quiet", "skip"))
+    assert "sent to nobody: nothing happened" in ok(svodka("digest", "run")).out
+    (row,) = svodka("digest", "list", "--json").json
+    assert (row["state"], row["decision"]) == ("done", "skip")
