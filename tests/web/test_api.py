@@ -87,3 +87,24 @@ def test_a_replay_of_all_that_is_not_understood_does_nothing(client, body):
     answer = client.post("/api/dead-letters/bulk", json=body)
     assert answer.status_code == 422
     assert answer.json()["remedy"]
+
+
+def test_an_edited_payload_is_checked_then_replayed(client, failed):
+    letter = failed(Unavailable("gone"), name="a")
+    shown = client.get(f"/api/dead-letters/{letter}").json()
+    path = f"/api/dead-letters/{letter}/replay"
+    answer = client.post(path, json={"payload": shown["payload"] | {"interval_s": 1}})
+    assert answer.status_code == 422
+    assert answer.json()["message"].startswith("$.interval_s: ")
+    assert client.get(f"/api/dead-letters/{letter}").json() == shown
+    done = client.post(path, json={"payload": shown["payload"] | {"interval_s": 600}}).json()
+    assert (done["state"], done["payload"]["interval_s"]) == ("replaying", 600)
+    assert client.post(path, json={"payload": shown["payload"]}).status_code == 409
+
+
+def test_a_secret_that_is_not_shown_is_not_in_the_history_either(client, failed):
+    letter = failed(Unavailable("gone"), name="a")
+    payload = {"name": "a", "url": "https://me:hush@b.example/?key=hush", "interval_s": 900}
+    done = client.post(f"/api/dead-letters/{letter}/replay", json={"payload": payload})
+    assert done.status_code == 200
+    assert "hush" not in done.text

@@ -1,5 +1,6 @@
 """The dead letters' pages: what they show is escaped, and nobody acts in the operator's name from elsewhere."""
 
+import html
 import re
 
 import pytest
@@ -125,7 +126,7 @@ def test_hostile_text_stays_text_in_a_real_browser_and_a_keyboard_is_enough(flow
         page.wait_for_url(f"**/dead-letters/{letter}")
         assert page.evaluate("window.owned") is None
         assert "<script>window.owned" in page.locator("#message").inner_text()
-        page.get_by_role("button", name="Replay").focus()
+        page.get_by_role("button", name="Replay", exact=True).focus()
         page.keyboard.press("Enter")
         page.get_by_role("status").get_by_text("Replayed").wait_for()
     assert state(database, letter) == "replaying"
@@ -149,3 +150,28 @@ def test_a_replay_of_all_is_told_before_it_is_done(client, failed, database):
     with database.transaction() as session:
         after = {one.id: one.next_at for one in session.scalars(select(DeadLetter))}
     assert [number for number in before if after[number] != before[number]] == numbers
+
+
+def test_an_edited_payload_that_breaks_its_schema_is_refused_with_the_path_and_kept_to_be_mended(
+    client, failed, database
+):
+    letter = failed(Unavailable("gone"), name="a")
+    form = {"_xsrf": token(client, letter)}
+    for text, said in (
+        ('{"name": "a", "url": "javascript:alert(1)", "interval_s": 900}', "$.url: "),
+        ('{"name": "a", "url": "https://b.example/", "interval_s": NaN}', "NaN is no number"),
+        ("<script>", "not JSON"),
+    ):
+        answer = client.post(f"/dead-letters/{letter}/edit", data=form | {"payload": text})
+        assert answer.status_code == 422
+        page = html.unescape(answer.text)
+        assert said in re.search(r'id="wrong"[^>]*>(.*?)</p>', page, re.DOTALL)[1]
+        assert text in re.search(r"<textarea.*?</textarea>", page, re.DOTALL)[0]
+        assert "<script>" not in answer.text.partition("<textarea")[2].partition("</textarea>")[0]
+    assert state(database, letter) == "scheduled"
+    edited = '{"name": "a", "url": "https://b.example/", "interval_s": 600}'
+    assert client.post(f"/dead-letters/{letter}/edit", data=form | {"payload": edited}).status_code == 303
+    with database.transaction() as session:
+        source = session.scalars(select(Source)).one()
+        assert (source.url, source.interval_s, source.state) == ("https://b.example/", 600, "due")
+        assert "https://b.example/" in str(session.get_one(DeadLetter, letter).history)

@@ -71,7 +71,10 @@ def test_each_filter_finds_its_own(database):
     ) == [1]
 
 
-@pytest.mark.parametrize("asked", [{"since": "yesterday"}, {"until": "32"}, {"drop table": "x"}])
+@pytest.mark.parametrize(
+    "asked",
+    [{"since": "yesterday"}, {"until": "32"}, {"drop table": "x"}, {"text": "a\x00b"}, {"task": "\ud800"}],
+)
 def test_a_filter_that_is_none_is_refused(database, asked):
     with pytest.raises(UsageError), database.transaction() as session:
         query.page(session, asked, None)

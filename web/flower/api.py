@@ -32,15 +32,19 @@ class Act(Answer):
     """POST /api/dead-letters/N/replay and …/discard."""
 
     async def post(self, number: str, verb: str) -> None:
-        """Replay or discard, and answer the letter as it is then."""
+        """Replay ({"payload": …} is written first) or discard, and answer the letter as it is then."""
         office, letter, user, body = self.application.desk, int(number), self.current_user, self.body()
         match verb, body:
+            case "replay", {"payload": given, **rest} if not rest:
+                await self.run(office.edit, letter, given, user)
             case "replay", {} if not body:
                 await self.run(office.replay, letter, user)
             case "discard", {} if not body:
                 await self.run(office.discard, letter, user)
             case _:
-                raise UsageError(f"{verb} does not take this body", remedy="send {}")
+                raise UsageError(
+                    f"{verb} does not take this body", remedy='send {}, or {"payload": {…}} to replay'
+                )
         self.write(desk.plain(await self.run(office.letter, letter)))
 
 

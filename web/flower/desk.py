@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from domains.errors import UsageError
-from services import deadletter
-from services.schema import DeadLetter
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from domains.errors import Busy, UsageError
+from services import deadletter, payload, work
+from services.schema import DeadLetter, Delivery, RunStep
 from services.wiring import World
 from tasks import job
 from web.flower import query
@@ -63,8 +66,9 @@ class Desk:
             return _row(letter) | {
                 "traceback": letter.traceback,
                 "history": [event | {"at": datetime.fromisoformat(event["at"])} for event in letter.history],
-                "payload": {"task": letter.task, "row": letter.row_id},
-                "step": None,
+                "payload": payload.read(session, _model(letter.task), letter.row_id),
+                "schema": payload.SCHEMAS.get(letter.task),
+                "steps": self._steps(session, letter),
                 "tenant": letter.tenant_id,
                 "replayable": letter.state in query.WAITING,
                 "discardable": letter.state in query.WAITING,
@@ -75,6 +79,23 @@ class Desk:
         errand = job.replay(self._world, number, by=user)
         self._nudge([errand] if errand else [])
         return errand is not None
+
+    def edit(self, number: int, given: Any, user: str) -> None:
+        """Write another payload into the letter's row and replay it, both or neither.
+
+        Raises UsageError that names the path of what breaks the schema, Refused for what cannot be edited or sent,
+        Busy when somebody else is replaying it.
+        """
+        with self._world.database.transaction() as session:
+            letter = deadletter.get(session, number)
+            changed = payload.write(session, letter.task, _model(letter.task), letter.row_id, given)
+            if "target" in changed:
+                self._world.channel(given["channel"]).check(given["target"])
+            by = f"{user} with {json.dumps(changed, ensure_ascii=False)}" if changed else user
+            errand = deadletter.replay(session, number, job.LETTERS, now=self._world.clock.now(), by=by)
+            if errand is None:
+                raise Busy(f"dead letter {number} is being replayed", remedy="look again in a moment")
+        self._nudge([errand])
 
     def discard(self, number: int, user: str) -> None:
         """Close the letter without another try."""
@@ -99,6 +120,17 @@ class Desk:
         """Replay all that a filter finds, ``rate`` a minute, oldest first; return how many they are."""
         with self._world.database.transaction() as session:
             return query.replay(session, asked, rate=rate, now=self._world.clock.now(), by=user)
+
+    def _steps(self, session: Session, letter: DeadLetter) -> list[str]:
+        """Return the steps that the letter's run had recorded, the last of them being where it stopped."""
+        run_id = letter.row_id if letter.task == job.DIGEST.name else None
+        if letter.task == job.DELIVERY.name:
+            run_id = session.scalar(select(Delivery.run_id).where(Delivery.id == letter.row_id))
+        steps = session.scalars(select(RunStep).where(RunStep.run_id == run_id).order_by(RunStep.seq))
+        return [
+            f"{step.at:%Y-%m-%d %H:%M:%S} {step.name} {step.elapsed_ms} ms {step.sha256[:12]}"
+            for step in steps
+        ]
 
 
 def checked(asked: Mapping[Any, Any]) -> dict[str, str]:
@@ -135,6 +167,10 @@ def plain(value: Any) -> Any:
 def pretty(value: Any) -> str:
     """Return a value as JSON that people read and edit."""
     return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+
+
+def _model(task: str) -> work.Model:
+    return job.kind_of(task).model
 
 
 def _row(letter: DeadLetter) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The pages of the dead letters, inside Flower and in its look: forms and links only, so a keyboard is enough.
 
-/dead-letters ─▶ failures by fingerprint, letters ─▶ /dead-letters/N ─▶ replay, discard
+/dead-letters ─▶ failures by fingerprint, letters ─▶ /dead-letters/N ─▶ replay, edit and replay, discard
       └────────▶ /dead-letters/bulk: a dry run first ─▶ replay all
 """
 
@@ -13,7 +13,8 @@ from urllib.parse import urlencode
 
 from tornado.web import url
 
-from web.flower import desk
+from domains.errors import Refused, UsageError
+from web.flower import desk, gate
 from web.flower.handler import Page
 
 SAID: Final = "said"
@@ -79,15 +80,13 @@ class Letter(LetterPage):
         """Show it."""
         await self.display(int(number))
 
-    async def display(self, number: int) -> None:
-        """Show the letter."""
+    async def display(self, number: int, payload: str | None = None, wrong: str | None = None) -> None:
+        """Show the letter; ``payload`` and what is ``wrong`` with it when it was edited in vain."""
         letter = await self.run(self.application.desk.letter, number)
+        shown = payload if payload is not None else desk.pretty(letter["payload"])
+        schema = desk.pretty(letter["schema"]) if letter["schema"] else None
         self.show(
-            "letter.html",
-            letter=letter,
-            facts=facts(letter),
-            payload=desk.pretty(letter["payload"]),
-            wrong=None,
+            "letter.html", letter=letter, facts=facts(letter), payload=shown, wrong=wrong, schema=schema
         )
 
 
@@ -98,13 +97,29 @@ class Act(Letter):
         """Do it and go back to the letter, which says what was done."""
         letter, user = int(number), self.current_user
         office, home = self.application.desk, self.reverse_url("letter", number)
-        if verb == "replay":
+        if verb == "edit":
+            await self.edit(letter, self.get_body_argument("payload", "", strip=False))
+        elif verb == "replay":
             done = await self.run(office.replay, letter, user)
             said = "Replayed: a worker is at it." if done else "Somebody else is replaying it just now."
             self.leave(home, "success" if done else "info", said)
         else:
             await self.run(office.discard, letter, user)
             self.leave(home, "secondary", "Discarded: it is not tried again unless somebody replays it.")
+
+    async def edit(self, number: int, text: str) -> None:
+        """Replay with another payload, or show what is wrong with it and lose nothing of what was written."""
+        try:
+            await self.run(self.application.desk.edit, number, gate.parsed(text), self.current_user)
+        except (UsageError, Refused) as error:
+            self.set_status(422)
+            await self.display(number, text, str(error))
+        else:
+            self.leave(
+                self.reverse_url("letter", str(number)),
+                "success",
+                "Replayed with the payload that you wrote.",
+            )
 
 
 class Bulk(LetterPage):
@@ -167,5 +182,5 @@ ROUTES: Final[tuple[Any, ...]] = (
     url(r"/dead-letters", Letters, name="letters"),
     url(r"/dead-letters/bulk", Bulk, name="letters-bulk"),
     url(r"/dead-letters/([0-9]{1,18})", Letter, name="letter"),
-    url(r"/dead-letters/([0-9]{1,18})/(replay|discard)", Act, name="letter-act"),
+    url(r"/dead-letters/([0-9]{1,18})/(replay|edit|discard)", Act, name="letter-act"),
 )

@@ -1,5 +1,6 @@
 """Which dead letters an operator asks for: a filter, the failures by fingerprint, pages, and replay of all of them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from domains.errors import UsageError
 from services.schema import DeadLetter, Tenant
 
 NAMES: Final = ("task", "class", "state", "tenant", "since", "until", "text", "fingerprint")
+NO_TEXT: Final = re.compile("[\x00\ud800-\udfff]")
 # What waits, for its time or for somebody; what is being replayed is not replayed again.
 WAITING: Final = ("scheduled", "permanent")
 PAGE: Final = 50
@@ -30,28 +32,28 @@ class Group:
 
 
 def conditions(asked: Mapping[str, str]) -> list[ColumnElement[bool]]:
-    """Return what the letters have to be. Raises UsageError for a name or a time that is none."""
-    for name in asked:
+    """Return what the letters have to be. Raises UsageError for a name, a text or a time that is none."""
+    for name, value in asked.items():
         if name not in NAMES:
             raise UsageError(f"no filter {name!r}", remedy=f"one of: {', '.join(NAMES)}")
-    found: list[ColumnElement[bool]] = []
-    if "state" not in asked:
-        found.append(DeadLetter.state.in_(dlq.OPEN))
-    for name, value in asked.items():
-        match name:
-            case "tenant":
-                found.append(DeadLetter.tenant_id.in_(select(Tenant.id).where(Tenant.name == value)))
-            case "since":
-                found.append(DeadLetter.updated_at >= _moment(value))
-            case "until":
-                found.append(DeadLetter.updated_at < _moment(value))
-            case "text":
-                found.append((DeadLetter.error + ": " + DeadLetter.message).icontains(value, autoescape=True))
-            case "class":
-                found.append(DeadLetter.kind == value)
-            case _:
-                found.append(getattr(DeadLetter, name) == value)
-    return found
+        if NO_TEXT.search(value):
+            raise UsageError(f"the filter {name!r} holds what no text does: {value!r}", remedy="leave it out")
+    found = [_condition(name, value) for name, value in asked.items()]
+    return found if "state" in asked else [*found, DeadLetter.state.in_(dlq.OPEN)]
+
+
+def _condition(name: str, value: str) -> ColumnElement[bool]:
+    match name:
+        case "tenant":
+            return DeadLetter.tenant_id.in_(select(Tenant.id).where(Tenant.name == value))
+        case "since":
+            return DeadLetter.updated_at >= _moment(value)
+        case "until":
+            return DeadLetter.updated_at < _moment(value)
+        case "text":
+            return (DeadLetter.error + ": " + DeadLetter.message).icontains(value, autoescape=True)
+    columns = {"class": DeadLetter.kind, "task": DeadLetter.task, "state": DeadLetter.state}
+    return columns.get(name, DeadLetter.fingerprint) == value
 
 
 def groups(session: Session, asked: Mapping[str, str]) -> list[Group]:
