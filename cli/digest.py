@@ -193,7 +193,9 @@ def complain(world: World, run_id: int) -> None:
         why = f": {letter.message}" if letter else ", and nobody knows whether it was taken"
         raise Unavailable(
             f"the digest of run {run_id} was not delivered to {failed[0]['channel']}{why}",
-            remedy=f"`svodka dlq replay {letter.id}` tries again" if letter else "look there, then decide",
+            remedy=f"`svodka dlq replay {letter.id}` tries again"
+            if letter
+            else f"look there, then `svodka delivery settle {failed[0]['delivery']} --as delivered`, or again",
         )
 
 

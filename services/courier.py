@@ -22,7 +22,6 @@ from services.database import Database
 from services.render import Renderer
 
 logger = logging.getLogger("svodka.courier")
-# A worker that is put to sleep between its lease's end and its successor must not send: it looks first.
 NEVER: Final[Doubt] = "never_twice"
 
 
@@ -45,7 +44,18 @@ class _Trip:
     parts: tuple[str, ...]
     twice: bool
     progress: Progress
+    probing: bool
     failures: list[Unavailable | Refused] = field(default_factory=list)
+
+    @property
+    def transient(self) -> list[Unavailable]:
+        """The failures that another try may heal."""
+        return [one for one in self.failures if isinstance(one, Unavailable)]
+
+    @property
+    def stopped(self) -> bool:
+        """Whether no other part is tried after one that was not taken."""
+        return self.ordered or any(isinstance(one, Unreachable) for one in self.failures)
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -87,13 +97,15 @@ class Courier:
         trip = self._prepare(lease)
         try:
             for part in trip.progress.todo(ordered=trip.ordered):
-                if not self._send_part(trip, part) and trip.ordered:
+                if not self._send_part(trip, part) and trip.stopped:
                     break
         except _Later as later:
-            with self.database.transaction() as session:
-                at = self.clock.now() + timedelta(seconds=later.wait_s)
-                delivery.put_back(session, lease, next_at=at)
-            return False
+            # Its letter, if it is to have one, brings it back: that counts how often it was tried.
+            if not trip.transient:
+                with self.database.transaction() as session:
+                    at = self.clock.now() + timedelta(seconds=later.wait_s)
+                    delivery.put_back(session, lease, next_at=at)
+                return False
         self._settle(trip)
         return True
 
@@ -112,7 +124,8 @@ class Courier:
         wish = errand.in_doubt or ("rather_twice" if errand.channel in self.rather_twice else NEVER)
         twice = channel.idempotent or wish == "rather_twice"
         progress = errand.progress.release() if twice else errand.progress.doubt()
-        return _Trip(lease, errand, channel, parcel, parts, twice, replace(progress, of=len(parts)))
+        progress = replace(progress, of=len(parts))
+        return _Trip(lease, errand, channel, parcel, parts, twice, progress, errand.probing)
 
     def _send_part(self, trip: _Trip, part: int) -> bool:
         """Send one part and return whether it was taken. Raises `_Later` when it has to wait, and what is no answer."""
@@ -138,7 +151,7 @@ class Courier:
 
     def _await_slot(self, trip: _Trip) -> None:
         with self.database.transaction() as session:
-            wait_s = pace.take(session, trip.lanes, now=self.clock.now(), probing=trip.errand.probing)
+            wait_s = pace.take(session, trip.lanes, now=self.clock.now(), probing=trip.probing)
         if wait_s > pace.PATIENCE_S:
             raise _Later(wait_s)
         if wait_s > 0:
@@ -154,6 +167,8 @@ class Courier:
             self._close(trip.lanes[-1:], error.retry_after_s)
 
     def _in_doubt(self, trip: _Trip, error: InDoubt) -> None:
+        # What else there is waits, so that one server that hangs does not leave everything in doubt.
+        trip.probing = False
         if trip.twice:
             again = Unavailable(str(error), remedy=error.remedy)
             again.__cause__ = error
@@ -167,9 +182,8 @@ class Courier:
 
     def _settle(self, trip: _Trip) -> None:
         """Settle the row by what became of its parts: all taken, one that will be tried again, in doubt, or refused."""
-        transient = [one for one in trip.failures if isinstance(one, Unavailable)]
-        if transient:
-            raise transient[0]
+        if trip.transient:
+            raise trip.transient[0]
         if trip.progress.complete:
             with self.database.transaction() as session:
                 delivery.note(session, trip.lease, trip.progress)

@@ -253,7 +253,9 @@ def _told(row: Delivery, subscription: str) -> dict[str, Any]:
         "state": row.state,
         "parts": progress.of,
         "sent": [one.part + 1 for one in progress.sent],
-        "in_doubt": [part + 1 for part in progress.doubt().doubtful] if row.state == "unknown" else [],
+        "in_doubt": [
+            part + 1 for part in (progress.doubt() if row.state == "unknown" else progress).doubtful
+        ],
         "next_at": row.next_at.isoformat() if row.state == "due" else None,
         "delivered_at": row.delivered_at.isoformat() if row.delivered_at else None,
         "where": list(progress.receipt().where) or list((row.receipt or {}).get("where", [])),

@@ -20,6 +20,7 @@ from services import (
     delivery,
     log,
     memory,
+    pace,
     persona,
     settings,
     subscription,
@@ -197,6 +198,8 @@ def memory_purge() -> None:
     world = process.world
     memory.purge(world.database, world.clock)
     persona.purge(world.database, world.clock)
+    with world.database.transaction() as session:
+        pace.purge(session, now=world.clock.now())
     world.gateways.budget.purge(world.clock.now() - KEPT_BUDGETS)
 
 

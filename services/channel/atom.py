@@ -61,8 +61,9 @@ class AtomChannel:
         _add(feed, "generator", "Svodka")
         _add(_add(feed, "author"), "name", "Svodka")
         if self._public_url:
-            there = path.relative_to(self._root.parent.resolve()).as_posix()
-            _add(feed, "link", rel="self", type="application/atom+xml", href=f"{self._public_url}/{there}")
+            there = path.relative_to(self._root.resolve()).as_posix()
+            href = f"{self._public_url}/{FOLDER}/{there}"
+            _add(feed, "link", rel="self", type="application/atom+xml", href=href)
         feed.extend(entries)
         ET.register_namespace("", NAMESPACE)
         written: bytes = ET.tostring(feed, encoding="utf-8", xml_declaration=True)

@@ -2,23 +2,31 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 
 import msgspec
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from domains.digest import Digest
 from domains.errors import InDoubt, Refused, Unavailable, Unreachable
 from domains.ports import Lane, Receipt
 from domains.window import Window
-from services import archive, delivery, pace
+from services import archive, delivery, pace, wiring
+from services.channel.http import Poster
+from services.channel.telegram import TelegramChannel
 from services.courier import Courier
+from services.language import OfflineLanguage
 from services.schema import DeadLetter, Delivery, Run, Subscription
 from tasks import job
-from tests import rows, worlds
+from tests import bot_api, rows, worlds
+from tests.bot_api import TOKEN, BotApi, Chat
 from tests.rows import DAY
+from tests.services.channel.rigs import PRIVATE
 
 TOMORROW = DAY + timedelta(days=1)
+words = cache(OfflineLanguage)
 QUIET = Digest(
     window=Window(DAY, TOMORROW), zone="UTC", subscription="daily", sections=(), stories=(), shown=(), drops=(),
     rung="extractive", method="test", score=1.0, posts=(),
@@ -62,6 +70,12 @@ class Flaky:
         if does is not None:
             raise does[1]
         return Receipt((target,), str(len(self.taken)))
+
+
+@pytest.fixture(autouse=True)
+def _words(monkeypatch):
+    """Read the word lists once: they take half a second, and no delivery needs them."""
+    monkeypatch.setattr(wiring, "OfflineLanguage", words)
 
 
 @pytest.fixture
@@ -145,7 +159,8 @@ class Post:
 
     def letter(self, row_id):
         with self.database.transaction() as session:
-            return session.scalars(select(DeadLetter).where(DeadLetter.row_id == row_id)).one_or_none()
+            query = select(DeadLetter).where(DeadLetter.row_id == row_id).order_by(DeadLetter.id.desc())
+            return session.scalars(query).first()
 
 
 @pytest.fixture
@@ -340,6 +355,29 @@ def test_one_readers_doubt_is_no_other_readers(database, tenant_id, post):
     assert settle(post, one, "delivered", tenant_id) == "done"
 
 
+def test_a_server_that_is_away_is_asked_once_for_all_its_readers(database, tenant_id, post):
+    there = Flaky(*[Unreachable("nobody there")] * 3, ordered=False, lanes=(Lane("flaky"),))
+    post = post(there)
+    (one,) = ready(database, tenant_id)
+    assert post.nudge(one).state == "dead"
+    assert there.asked == 1
+    assert post.letter(one).kind == "transient"
+
+
+def test_a_server_that_hangs_leaves_one_letter_in_doubt_and_the_rest_for_later(database, tenant_id, post):
+    there = Flaky(("taken", InDoubt("no answer")), ordered=False, lanes=(Lane("flaky"),))
+    post = post(there)
+    (one,) = ready(database, tenant_id)
+    row = post.nudge(one)
+    assert (row.state, row.next_at) == ("due", TOMORROW + timedelta(seconds=pace.CLOSED_S))
+    with database.transaction() as session:
+        (told,) = delivery.listing(session, tenant_id)
+    assert (told["in_doubt"], there.asked) == ([1], 1)
+    post.world.clock.advance(seconds=pace.CLOSED_S)
+    assert post.nudge(one).state == "unknown"
+    assert there.taken == parts_of(one, post, 0, 1, 2)
+
+
 SLOW = Lane("flaky", 1.0)
 
 
@@ -374,7 +412,7 @@ def test_who_is_told_to_wait_is_left_alone_by_every_delivery_there(database, ten
     post = post(there)
     first, second = ready(database, tenant_id, count=2)
     assert post.nudge(first).state == "dead"
-    assert post.letter(first).next_at == TOMORROW + timedelta(seconds=300)
+    assert post.letter(first).next_at >= TOMORROW + timedelta(seconds=300)
     row = post.nudge(second)
     assert (row.state, row.next_at) == ("due", TOMORROW + timedelta(seconds=300))
     assert there.asked == 1
@@ -393,7 +431,7 @@ def test_a_dead_channel_with_hundreds_waiting_blocks_nobody(database, tenant_id,
     assert len(post.sweep(limit=20)) == 20
     assert [post.row(one).state for one in served] == ["done"] * 5
     assert dead.asked == 1
-    post.sweep()
+    post.sweep(limit=50)
     assert dead.asked == 1
     assert {post.row(one).state for one in waiting} == {"due", "dead"}
 
@@ -426,3 +464,45 @@ def test_what_is_wrong_with_a_message_is_no_reason_to_leave_the_channel_alone(da
     first, second = ready(database, tenant_id, count=2)
     assert post.nudge(first).state == "dead"
     assert post.nudge(second).state == "done"
+
+
+def test_as_its_lanes_let_telegram_never_has_to_say_that_it_is_too_much(database, tenant_id, post):
+    """Sixty deliveries to a person, a group and others, against a Bot API that counts by the same clock."""
+    with BotApi() as api:
+        there = TelegramChannel(SecretStr(TOKEN), api.url, Poster(PRIVATE, 5.0))
+        post = post(there)
+        api.clock = post.world.clock
+        targets = ["42", "-7", *(str(number) for number in range(100, 120))]
+        api.chats.update({int(one): Chat("group" if one[0] == "-" else "private") for one in targets})
+        for number, target in enumerate((*targets, *["42"] * 5, *["-7"] * 25)):
+            ready(database, tenant_id, f"s{number}", channel="telegram", target=target)
+        for _ in range(30):
+            post.sweep()
+            post.world.clock.advance(seconds=30)
+        assert len(api.taken()) == len(targets) + 30
+    with database.transaction() as session:
+        assert {row.state for row in session.scalars(select(Delivery))} == {"done"}
+        assert session.scalars(select(DeadLetter)).all() == []
+    assert max(post.waits) <= pace.PATIENCE_S
+
+
+def test_every_failure_of_telegrams_ends_in_the_state_that_it_means(database, tenant_id, post):
+    with BotApi() as api:
+        post = post(TelegramChannel(SecretStr(TOKEN), api.url, Poster(PRIVATE, 5.0)))
+        api.chats.update({1: Chat(), 2: bot_api.blocked(), 3: Chat(), 4: Chat(), 5: Chat()})
+        ids = [
+            ready(database, tenant_id, f"s{chat}", channel="telegram", target=str(chat))[0]
+            for chat in range(1, 6)
+        ]
+        behaviours = (None, None, bot_api.flood(300), bot_api.cut, None)
+        for row_id, behave in zip(ids, behaviours, strict=True):
+            api.next(behave)
+            post.nudge(row_id)
+            post.world.clock.advance(minutes=1)
+    assert [post.row(one).state for one in ids] == ["done", "dead", "dead", "unknown", "done"]
+    letters = [post.letter(one) for one in ids]
+    assert [one and (one.kind, one.state) for one in letters] == [
+        None, ("permanent", "permanent"), ("transient", "scheduled"), None, None,
+    ]  # fmt: skip
+    assert letters[2].next_at >= TOMORROW + timedelta(seconds=300)
+    assert TOKEN not in "".join(one.message + one.traceback for one in letters if one)
