@@ -17,7 +17,7 @@ from services.clock import SystemClock
 from services.database import Database
 from services.settings import Settings
 
-COMMAND = (sys.executable, "-m", "cli.metrics")
+COMMAND = (sys.executable, "-c", "import cli; cli.main()", "metrics")
 
 
 @click.command(cls=frame.Command)
@@ -87,7 +87,3 @@ def _urls(set_: Settings) -> dict[str, Any]:
         )
     extra = {name: getattr(set_, name, None) for name in ("qdrant_url", "neo4j_url")}
     return {**found, **{name: str(value) for name, value in extra.items() if value}}
-
-
-if __name__ == "__main__":
-    metrics()

@@ -41,3 +41,14 @@ DISK_FULL_RATE: Final = 0.03
 ERROR_RATE: Final = 0.05
 # No share of fewer cases than this pages anybody: one slow request at night is no trouble.
 LEAST_CASES: Final = 20
+# What is counted one by one: so many in half an hour are no accident ...
+LEAST_EXCEEDED: Final = 3
+LEAST_EXPIRIES: Final = 3
+LETTERS_GROWTH: Final = 5
+# ... and of these one is too many.
+UNPRICED_CALLS: Final = 0
+OVERDUE_DIGESTS: Final = 0
+PERMANENT_LETTERS: Final = 0
+UNKNOWN_DELIVERIES: Final = 0
+SILENT_SOURCES: Final = 0
+SCORE_DROP: Final = 0.1
