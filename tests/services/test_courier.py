@@ -83,11 +83,13 @@ def tenant_id(database):
     return rows.tenant(database)
 
 
-def ready(database, tenant_id, name="daily", *, channel="flaky", target="here", count=1, **settings):
+def ready(
+    database, tenant_id, name="daily", *, channel="flaky", target="here", count=1, digest=QUIET, **settings
+):
     """Deliveries that are due, each of a finished run of a new subscription's; return their rows."""
     ids = []
     with database.transaction() as session:
-        sha256 = archive.put(session, msgspec.json.encode(QUIET))
+        sha256 = archive.put(session, msgspec.json.encode(digest))
     rows.subscribed(database, tenant_id, name=name)
     with database.transaction() as session:
         row = session.scalars(select(Subscription).where(Subscription.name == name)).one()
