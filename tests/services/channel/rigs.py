@@ -70,7 +70,10 @@ def files_below(root):
 def file(tmp_path):
     in_the_way = tmp_path / "digests" / "here"
     yield Rig(
-        FileChannel(tmp_path / "digests"), "here", lambda: files_below(tmp_path), lambda: _block(in_the_way)
+        FileChannel(tmp_path / "digests"),
+        "here",
+        lambda: files_below(tmp_path / "digests"),
+        lambda: _block(in_the_way),
     )
 
 
