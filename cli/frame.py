@@ -92,14 +92,14 @@ def show(value: Any, human: Callable[[Console], None]) -> None:
 
 
 def columns(
-    title: str | None, names: Sequence[str], rows: Sequence[Sequence[Any]]
+    title: str | None, names: Sequence[str], rows: Sequence[Sequence[Any]], *, whole: Sequence[str] = ()
 ) -> Callable[[Console], None]:
-    """Return a printer of a plain table."""
+    """Return a printer of a plain table. Where it is too wide, columns not in ``whole`` are folded."""
 
     def human(console: Console) -> None:
         table = Table(title=title, box=None, pad_edge=False, header_style="bold", title_justify="left")
         for name in names:
-            table.add_column(name, overflow="fold")
+            table.add_column(name, overflow="fold", no_wrap=name in whole)
         for row in rows:
             table.add_row(*("" if cell is None else _escape(str(cell)) for cell in row))
         console.print(table)

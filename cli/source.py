@@ -68,13 +68,13 @@ def add(address: str, name: str | None, family: str | None, interval_s: float | 
 
 @source.command("list")
 def list_() -> None:
-    """List the sources with their health. Times are this machine's."""
+    """List the sources with their health. Times are those of this machine's zone."""
     with frame.world() as world:
         now = world.clock.now()
         with world.database.transaction() as session:
             rows = sources.listing(session, frame.tenant(session, world.settings.tenant))
-    names = ("name", "kind", "posts", f"newest ({stamp.zone_name(now)})", "fetched", "next", "health")
-    table = frame.columns(None, names, [_cells(row, now) for row in rows])
+    names = ("name", "kind", "posts", "newest", "fetched", "next", "health")
+    table = frame.columns(None, names, [_cells(row, now) for row in rows], whole=names[2:6])
     frame.show(
         rows, table if rows else lambda console: console.print("No sources yet: svodka source add URL")
     )

@@ -16,8 +16,3 @@ def short(at: datetime | str | None, now: datetime, zone: ZoneInfo | None = None
 def offset(at: datetime) -> str:
     """Return an aware moment's distance from UTC, such as +02:00."""
     return at.isoformat()[-6:] if at.utcoffset() is not None else ""
-
-
-def zone_name(now: datetime) -> str:
-    """Return what this machine's zone is called now, such as EET or UTC."""
-    return now.astimezone().tzname() or ""

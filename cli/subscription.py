@@ -100,8 +100,9 @@ def list_() -> None:
         now = world.clock.now()
         with world.database.transaction() as session:
             rows = subscriptions.listing(session, frame.tenant(session, world.settings.tenant))
-    names = ("name", "schedule", "zone", "covered until", "closes", "channels", "")
-    frame.show(rows, frame.columns(None, names, [_cells(row, now) for row in rows]))
+    names = ("name", "schedule", "covered", "closes", "channels", "")
+    cells = [_cells(row, now) for row in rows]
+    frame.show(rows, frame.columns(None, names, cells, whole=("name", "covered", "closes")))
 
 
 @subscription.command()
@@ -242,7 +243,13 @@ def _cells(row: dict[str, Any], now: datetime) -> Sequence[Any]:
     if row["covered_until"] > now.isoformat():
         remarks.append("ahead of the clock: svodka subscription rewind")
     times = (stamp.short(row[key], now, zone) for key in ("covered_until", "closes_at"))
-    return (row["name"], row["schedule"], row["zone"], *times, row["channels"], ", ".join(remarks))
+    return (
+        row["name"],
+        f"{row['schedule']}, {row['zone']}",
+        *times,
+        row["channels"],
+        ", ".join(remarks),
+    )
 
 
 def _settings(changes: tuple[str, ...], quiet: str | None) -> dict[str, Any]:
