@@ -21,6 +21,7 @@ from cli import (
     source,
     stack,
     subscription,
+    trend,
 )  # fmt: skip
 from domains.errors import SvodkaError, UsageError
 
@@ -39,7 +40,7 @@ for _one in (
     subscription.subscription, schedule.schedule,
     delivery.delivery, digest.digest, digest.replay, digest.why, letter.dlq, backtest.backtest, budget.budget,
     persona.follow, persona.mute, persona.rate, persona.persona, flower.flower, metrics.metrics,
-    backup.backup, backup.restore,
+    backup.backup, backup.restore, trend.trend,
 ):  # fmt: skip
     command.add_command(_one)
 # The list had this name first.

@@ -108,4 +108,5 @@ def _print(console: Console, summary: dict[str, Any], out: Path) -> None:
         console.print(f"{summary['input']['bad']} lines could not be read:")
         for line in summary["input"]["bad_first"]:
             console.print(f"  {line}", markup=False)
-    console.print(f"{out}/digests, stories.jsonl, drops.jsonl, summary.json", markup=False)
+    console.print(f"{summary['trends']} trends began")
+    console.print(f"{out}/digests, stories.jsonl, trends.jsonl, drops.jsonl, summary.json", markup=False)

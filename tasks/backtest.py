@@ -1,7 +1,8 @@
 """What would it have sent? A stream replayed through the real pipeline in event time, on a stopped clock.
 
-    file ─▶ intake.take ─▶ posts of a tenant of its own ─▶ for each window's end: index, digest.make, delivery.send
-         ─▶ OUT/digests/*, stories.jsonl, drops.jsonl, summary.json
+    file ─▶ intake.take ─▶ posts of a tenant of its own
+         ─▶ for each window's end: index, digest.make, delivery.send, trend.detect
+         ─▶ OUT/digests/*, stories.jsonl, trends.jsonl, drops.jsonl, summary.json
 
 Nothing here analyses, writes or sends by itself: each window's work goes through `tasks.job.perform`, as in a worker.
 """
@@ -20,7 +21,7 @@ from domains import limits
 from domains.errors import InputError, Unavailable, UsageError
 from domains.post import Bad, Entry
 from domains.window import Schedule
-from services import inbox, intake, ledger, source, subscription, table
+from services import inbox, intake, ledger, source, subscription, table, trend, watch
 from services.channel.file import FileChannel
 from services.clock import StoppedClock
 from services.index import Indexer
@@ -29,7 +30,7 @@ from tasks import job
 
 # What lies before --from teaches boilerplate, duplicates and stories, as a running system would have learned them.
 WARM_UP: Final = max(limits.STORY_WINDOW, limits.DUPLICATE_WINDOW)
-WRITTEN: Final = ("stories.jsonl", "drops.jsonl", "summary.json")
+WRITTEN: Final = ("stories.jsonl", "trends.jsonl", "drops.jsonl", "summary.json")
 Progress = Callable[[str, int, int], None]
 
 
@@ -117,6 +118,7 @@ def _stopped(world: World, clock: StoppedClock, out: Path) -> World:
         clock=clock,
         intake=replace(world.intake, clock=clock),
         indexer=Indexer(world.database, clock, world.language, world.settings.lease_s),
+        watcher=watch.Watcher(world.database, clock, world.settings.lease_s),
         channels={"file": FileChannel(out / "digests")},
     )
 
@@ -182,6 +184,7 @@ def _drive(
         while waiting:
             task, row_id = waiting.pop(0)
             waiting += job.perform(world, job.kind_of(task), row_id)
+        job.perform(world, job.TREND, watch.of(world.database, tenant_id, now=window_end))
         runs += due
         progress("digests", number + 1, len(ends))
     return runs
@@ -190,17 +193,22 @@ def _drive(
 def _write(
     world: World, tenant_id: int, runs: Sequence[int], wish: Wish, start: datetime, end: datetime
 ) -> dict[str, Any]:
-    """Write stories.jsonl and drops.jsonl and return the counts. Raises Unavailable when the disk is full."""
+    """Write stories.jsonl, trends.jsonl and drops.jsonl and return the counts."""
     dropped: Counter[str] = Counter()
+    states: Counter[str] = Counter()
     shown = posts = 0
     with (
         world.database.transaction() as session,
         (wish.out / "stories.jsonl").open("w", encoding="utf-8") as stories,
+        (wish.out / "trends.jsonl").open("w", encoding="utf-8") as trends,
         (wish.out / "drops.jsonl").open("w", encoding="utf-8") as drops,
     ):
         for external_id, story in ledger.members(session, tenant_id, start, end):
             posts += 1
             stories.write(json.dumps({"post": external_id, "story": story}, ensure_ascii=False) + "\n")
+        for line in trend.lines(session, tenant_id, start, end):
+            states[line["state"]] += 1
+            trends.write(json.dumps(line, ensure_ascii=False) + "\n")
         for fate in ledger.fates(session, tenant_id):
             if fate["reason"] is None:
                 shown += 1
@@ -212,6 +220,7 @@ def _write(
         "posts": posts,
         "shown": shown,
         "dropped": dict(sorted(dropped.items())),
+        "trends": states["emerging"],
         "digests": sum(one["state"] == "done" for one in windows),
         "from": start.isoformat(),
         "to": end.isoformat(),
