@@ -27,6 +27,14 @@ ROUTER_CACHE_S: Final = 3600.0
 SESSION_S: Final = 1800.0
 
 DLQ_CAP_S: Final = 3600.0
+DLQ_RETRY_AFTER_S: Final = 86_400.0
+DLQ_MESSAGE_CHARS: Final = 2_000
+DLQ_TRACEBACK_CHARS: Final = 8_000
+DLQ_PAYLOAD_BYTES: Final = 16 * 1024
+# The most letters that one bulk replay takes, and what a list shows at once.
+DLQ_BULK: Final = 100_000
+DLQ_PAGE: Final = 200
+AUDIT: Final = timedelta(days=400)
 STORY_SENTENCES: Final = 3
 SENTENCE_CHARS: Final = 400
 HEADLINE_CHARS: Final = 200

@@ -14,6 +14,7 @@ from sqlalchemy import and_, delete, exists, insert, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from domains import dlq
 from domains.digest import Briefing, Digest, Sentence, StoryFacts
 from domains.errors import NotFound
 from domains.memory import adjusted, distrusted
@@ -208,7 +209,7 @@ def is_behind(session: Session, run_id: int) -> bool:
     retried = exists().where(
         DeadLetter.task == f"{run.domain}.make",
         DeadLetter.row_id == Run.id,
-        DeadLetter.state.in_(("scheduled", "replaying")),
+        DeadLetter.state.in_(dlq.ALIVE),
     )
     earlier = select(Run.id).where(
         Run.subscription_id == run.subscription_id,

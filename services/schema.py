@@ -33,6 +33,7 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 STATES = ("due", "leased", "done", "dead", "held", "unknown")
+OPEN_LETTER = "state IN ('pending', 'leased', 'scheduled', 'permanent')"
 
 
 class Base(DeclarativeBase):
@@ -249,7 +250,10 @@ class Subscription(Base):
 
 
 class Run(Work, Base):
-    """One window of one subscription. What a ``silent`` one makes is kept and sent to nobody."""
+    """One window of one subscription. What a ``silent`` one makes is kept and sent to nobody.
+
+    ``changed`` is what an operator set for this run alone, over what the subscription says.
+    """
 
     __tablename__ = "run"
     __table_args__ = (
@@ -271,6 +275,7 @@ class Run(Work, Base):
     score: Mapped[float | None]
     digest_sha256: Mapped[str | None] = mapped_column(ForeignKey("artifact.sha256"))
     silent: Mapped[bool] = mapped_column(server_default=sql("false"))
+    changed: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
 
 
 class RunStep(Base):
@@ -347,23 +352,24 @@ class Delivery(Work, Base):
 
 
 class DeadLetter(Base):
-    """A failure that is kept: what failed, how often, and when it is tried again.
+    """A failure that is kept: what failed, how often, and when it is tried again (states in `domains.dlq`).
 
-    ``state``: scheduled (waits for ``next_at``), replaying, resolved, permanent or discarded.
+    ``payload`` is what the work was given when it failed, without secrets. Letters of a ``lane`` (a subscription's
+    digests, or its deliveries to one channel) are tried in order of ``turn``. ``bulk_id`` stands while one waits for its
+    turn in a bulk replay: the audit's row of it.
     """
 
     __tablename__ = "dead_letter"
     __table_args__ = (
-        Index(
-            "uq_dead_letter_open",
-            "task",
-            "row_id",
-            unique=True,
-            postgresql_where=sql("state IN ('scheduled', 'replaying', 'permanent')"),
-        ),
+        Index("uq_dead_letter_open", "task", "row_id", unique=True, postgresql_where=sql(OPEN_LETTER)),
         Index("ix_dead_letter_due", "next_at", postgresql_where=sql("state = 'scheduled'")),
+        Index("ix_dead_letter_waiting", "tenant_id", "id", postgresql_where=sql(OPEN_LETTER)),
+        Index("ix_dead_letter_under_way", "task", "row_id", postgresql_where=sql("state IN ('pending', 'leased')")),
+        Index("ix_dead_letter_closed", "updated_at", postgresql_where=sql("state IN ('resolved', 'discarded')")),
+        Index("ix_dead_letter_lane", "lane", "turn", postgresql_where=sql("lane IS NOT NULL")),
+        Index("ix_dead_letter_bulk", "bulk_id", "next_at", postgresql_where=sql("bulk_id IS NOT NULL")),
         Index("ix_dead_letter_fingerprint", "fingerprint"),
-    )
+    )  # fmt: skip
     id: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[int] = owned()
     task: Mapped[str]
@@ -372,10 +378,16 @@ class DeadLetter(Base):
     error: Mapped[str]
     message: Mapped[str]
     traceback: Mapped[str]
+    place: Mapped[str] = mapped_column(server_default="")
     fingerprint: Mapped[str]
+    payload: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    lane: Mapped[str | None]
+    turn: Mapped[datetime | None]
     attempt: Mapped[int] = mapped_column(Integer)
     state: Mapped[str]
     next_at: Mapped[datetime | None]
+    bulk_id: Mapped[int | None]
     created_at: Mapped[datetime]
+    failed_at: Mapped[datetime] = mapped_column(server_default=sql("now()"))
     updated_at: Mapped[datetime]
     history: Mapped[list[Any]] = mapped_column(server_default=sql("'[]'"))

@@ -263,7 +263,7 @@ def failed(
     row = session.get_one(Source, lease.id, with_for_update=True, populate_existing=True)
     failures = row.failures + 1
     remedy = getattr(error, "remedy", None)
-    pause_s = dlq.backoff_s(failures, base_s=BACKOFF_BASE_S, luck=0.5)
+    pause_s = dlq.backoff_s(failures, base_s=BACKOFF_BASE_S, luck=1.0)
     if failures > limits.DLQ_ATTEMPTS:
         pause_s = max(pause_s, row.interval_s)
     work.settle(

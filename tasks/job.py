@@ -21,6 +21,7 @@ from msgspec import UNSET
 from sqlalchemy.orm import Session
 
 from agents import loop
+from domains import limits
 from domains.digest import Briefing, Verdict
 from domains.domain import DIGEST as DIGEST_DOMAIN
 from domains.llm import Payer
@@ -40,6 +41,7 @@ from services import (
     trend,
     work,
 )
+from services import letter as letters
 from services.almanac import Watch
 from services.courier import Courier
 from services.schema import Delivery, Run, Source, Tenant
@@ -57,12 +59,14 @@ DRAINED: Final = 20
 class Kind:
     """A kind of work: its task's name, the table of its rows, and what is done to one.
 
-    ``work`` returns what to nudge next, or None when the row could not be worked on yet and was put back.
+    ``work`` returns what to nudge next, or None when the row could not be worked on yet and was put back. A row that has
+    failed ``attempts`` times waits for an operator.
     """
 
     name: str
     model: work.Model
     work: Callable[[World, work.Lease], Errands | None]
+    attempts: int = limits.DLQ_ATTEMPTS
 
 
 def perform(world: World, kind: Kind, row_id: int) -> Errands:
@@ -72,6 +76,8 @@ def perform(world: World, kind: Kind, row_id: int) -> Errands:
         lease = work.claim(
             session, kind.model, row_id, owner=owner, now=world.clock.now(), lease_s=world.settings.lease_s
         )
+        if lease is not None:
+            deadletter.take(session, kind.name, row_id, now=world.clock.now())
     if lease is None:
         return ()
     watch = count.begun(world.meter, kind.name, lease)
@@ -96,6 +102,8 @@ def perform(world: World, kind: Kind, row_id: int) -> Errands:
         return ()
     watch.ended("put_back" if errands is None else "done")
     if errands is None:
+        with world.database.transaction() as session:
+            deadletter.put_back(session, kind.name, row_id, now=world.clock.now())
         return ()
     with world.database.transaction() as session:
         deadletter.resolve(session, kind.name, row_id, now=world.clock.now())
@@ -107,7 +115,7 @@ def _bury(world: World, kind: Kind, lease: work.Lease, error: Exception) -> None
         with world.database.transaction() as session:
             letter = deadletter.record(
                 session,
-                deadletter.Job(kind.name, kind.model),
+                deadletter.Job(kind.name, kind.model, kind.attempts),
                 lease,
                 error,
                 now=world.clock.now(),
@@ -268,13 +276,13 @@ def detect(world: World, lease: work.Lease) -> Errands:
 def replay(world: World, letter_id: int, *, by: str) -> tuple[str, int] | None:
     """Make a dead letter's row due again; return (task, row) to nudge, None when it is being replayed already."""
     with world.database.transaction() as session:
-        return deadletter.replay(session, letter_id, LETTERS, now=world.clock.now(), by=by)
+        return letters.replay(session, letter_id, LETTERS, now=world.clock.now(), by=by)
 
 
 def discard(world: World, letter_id: int, *, by: str) -> None:
     """Close a dead letter without another try."""
     with world.database.transaction() as session:
-        deadletter.discard(session, letter_id, now=world.clock.now(), by=by)
+        letters.discard(session, letter_id, LETTERS, now=world.clock.now(), by=by)
 
 
 def kind_of(task: str) -> Kind:
@@ -288,4 +296,4 @@ DIGEST: Final = Kind("digest.make", Run, make)
 DELIVERY: Final = Kind("delivery.send", Delivery, send)
 TREND: Final = Kind("trend.detect", Watch, detect)
 KINDS: Final = (FETCH, INDEX, DIGEST, DELIVERY, TREND)
-LETTERS: Final = tuple(deadletter.Job(kind.name, kind.model) for kind in KINDS)
+LETTERS: Final = tuple(deadletter.Job(kind.name, kind.model, kind.attempts) for kind in KINDS)

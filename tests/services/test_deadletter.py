@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from domains import dlq, limits
-from domains.errors import GateClosed, InputError, NotFound, Refused, Unavailable, UsageError
+from domains.errors import Busy, GateClosed, InputError, NotFound, Refused, Unavailable, UsageError
 from services import archive, deadletter, work
+from services import letter as desk
 from services.deadletter import Job
 from services.schema import DeadLetter, Run, RunStep, Source, Tenant
 from tests import rows
@@ -63,12 +64,18 @@ def fail(database, row_id, error, *, job=FETCH, now=DAY):
 
 def replay(database, letter_id, *, now=DAY, by="operator"):
     with database.transaction() as session:
-        return deadletter.replay(session, letter_id, JOBS, now=now, by=by)
+        return desk.replay(session, letter_id, JOBS, now=now, by=by)
 
 
 def discard(database, letter_id, *, now=DAY, by="operator"):
     with database.transaction() as session:
-        deadletter.discard(session, letter_id, now=now, by=by)
+        desk.discard(session, letter_id, JOBS, now=now, by=by)
+
+
+def take(database, row_id, *, now=DAY):
+    """Note what a worker notes when it claims the row."""
+    with database.transaction() as session:
+        deadletter.take(session, FETCH.name, row_id, now=now)
 
 
 def resolve(database, row_id, *, now=DAY):
@@ -93,7 +100,7 @@ def test_a_failure_is_written_down_with_all_that_is_known(database, feed):
     )  # fmt: skip
     assert "raise error" in letter.traceback
     assert (letter.attempt, letter.state) == (1, "scheduled")
-    assert abs(letter.next_at - DAY - timedelta(seconds=BASE_S)) <= timedelta(seconds=BASE_S * dlq.JITTER)
+    assert timedelta(0) <= letter.next_at - DAY <= timedelta(seconds=BASE_S)
     assert letter.history == [{"at": DAY.isoformat(), "what": "failed: Unavailable", "attempt": 1}]
     assert state_of(database, feed) == "dead"
 
@@ -111,8 +118,11 @@ class Model:
         self.state = "permanent" if over else "scheduled"
 
     def replay(self, by):
-        self.state, self.notes = "replaying", self.notes + 1
+        self.state, self.notes = "pending", self.notes + 1
         self.attempt = self.attempt if by == "sweep" else 0
+
+    def claimed(self):
+        self.state = "leased" if self.state == "pending" else self.state
 
     def end(self, state):
         self.state, self.notes = state, self.notes + 1
@@ -128,7 +138,7 @@ class Model:
         st.one_of(
             st.tuples(st.just("fail"), st.sampled_from(sorted(ERRORS))),
             st.tuples(st.just("replay"), st.sampled_from(["sweep", "operator"])),
-            st.tuples(st.sampled_from(["resolve", "discard"]), st.just("")),
+            st.tuples(st.sampled_from(["resolve", "discard", "claim"]), st.just("")),
         ),
         max_size=10,
     )
@@ -144,22 +154,28 @@ def test_a_letter_goes_only_where_the_drawing_leads(database, events):
                 work.revive(session, Source, row_id, now=now)
             letter_id = fail(database, row_id, ERRORS[how]("x"), now=now)
             model.fail(how)
-        elif letter_id is None or not model.open:
-            if letter_id is not None and what != "resolve":
-                with pytest.raises(UsageError, match=str(letter_id)):
-                    replay(database, letter_id) if what == "replay" else discard(database, letter_id)
+        elif letter_id is None:
             resolve(database, row_id)
         elif what == "replay":
+            going = model.state in {"pending", "leased"} or (how == "sweep" and model.state != "scheduled")
             again = replay(database, letter_id, now=now, by=how)
-            assert again == (None if model.state == "replaying" else (FETCH.name, row_id))
-            if model.state != "replaying":
+            assert again == (None if going else (FETCH.name, row_id))
+            if not going:
                 model.replay(how)
                 assert state_of(database, row_id) == "due"
+        elif what == "claim":
+            take(database, row_id, now=now)
+            model.claimed()
         elif what == "resolve":
             resolve(database, row_id, now=now)
-            model.end("resolved")
+            if model.open:
+                model.end("resolved")
+        elif model.state == "leased" or not model.open:
+            with pytest.raises((UsageError, Busy), match=str(letter_id)):
+                discard(database, letter_id)
         else:
             discard(database, letter_id, now=now)
+            assert state_of(database, row_id) == "dead"
             model.end("discarded")
         if letter_id is not None:
             assert_is(letter_of(database, letter_id), model, now)
@@ -219,8 +235,8 @@ def test_an_error_that_names_what_no_text_column_holds_is_a_letter_too(database,
 
 def test_a_long_message_and_traceback_are_cut(database, feed):
     letter = letter_of(database, fail(database, feed, Unavailable("я" * 100_000)))
-    assert len(letter.message) == deadletter.MESSAGE_CHARS
-    assert len(letter.traceback) == deadletter.TRACEBACK_CHARS
+    assert len(letter.message) == limits.DLQ_MESSAGE_CHARS
+    assert len(letter.traceback) == limits.DLQ_TRACEBACK_CHARS
 
 
 def test_equal_failures_share_a_fingerprint(database):
@@ -364,7 +380,7 @@ def test_letters_whose_work_is_done_are_closed_and_no_others(database):
     with database.transaction() as session:
         session.get_one(Source, done).state = "done"
         assert deadletter.settle_finished(session, JOBS, now=DAY) == 1
-    assert [letter_of(database, one).state for one in ids] == ["resolved", "replaying", "scheduled"]
+    assert [letter_of(database, one).state for one in ids] == ["resolved", "pending", "scheduled"]
 
 
 def test_resolving_what_has_no_letter_is_nothing(database, feed):

@@ -258,13 +258,13 @@ def test_the_sweep_of_letters_replays_what_is_due_once(process, database, queues
     for name, state, next_at in (
         ("later", "scheduled", now + 10 * minute),
         ("permanent", "permanent", None),
-        ("replaying", "replaying", None),
+        ("leased", "leased", None),
     ):
         letter(database, tenant_id, name, state, now, next_at)
     assert tasks.dlq_sweep() == 1
     assert tasks.dlq_sweep() == 0
     assert queues() == {"fetch": [("source.fetch", feed)]}
-    assert get(database, DeadLetter, first).state == "replaying"
+    assert get(database, DeadLetter, first).state == "pending"
     assert get(database, Source, feed).state == "due"
 
 
@@ -276,7 +276,7 @@ def test_the_operators_buttons(process, database, queues, now):
     tasks.dlq_replay(one)
     tasks.dlq_discard(other)
     assert queues() == {"fetch": [("source.fetch", feed)]}
-    assert get(database, DeadLetter, one).state == "replaying"
+    assert get(database, DeadLetter, one).state == "pending"
     assert get(database, DeadLetter, other).state == "discarded"
 
 
