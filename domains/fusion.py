@@ -1,12 +1,16 @@
 """Putting ranked lists together and making the result varied. Pure; ties are broken by id, so the order is stable."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 # Cormack, Clarke and Buettcher (2009): how much the first ranks of a list stand out.
 RRF_K: Final = 60.0
 
 Ranked = Sequence[tuple[int, float]]
+Floats = NDArray[np.float64]
 
 
 def ranking(found: Iterable[tuple[int, float]]) -> list[int]:
@@ -38,25 +42,21 @@ def shares(scores: Mapping[int, float]) -> dict[int, float]:
     return {one: max(score, 0.0) / largest for one, score in scores.items()}
 
 
-def varied(
-    relevance: Mapping[int, float], likeness: Callable[[int, int], float], limit: int, weight: float
-) -> list[int]:
-    """Return up to ``limit`` ids by maximal marginal relevance (Carbonell and Goldstein, 1998), best first.
+def varied(relevance: Floats, likeness: Floats, limit: int, weight: float) -> list[int]:
+    """Return up to ``limit`` places by maximal marginal relevance (Carbonell and Goldstein, 1998), best first.
 
     Each next one has the largest weight · relevance - (1 - weight) · likeness to the likest before it, so the first
-    is the most relevant. ``likeness`` is in [0, 1]; what is 1 alike is the same and never follows.
+    is the most relevant; of equals the earlier place. ``relevance`` is [n], ``likeness`` [n, n] in [0, 1]; what is 1
+    alike is the same and never follows.
     """
-    left = sorted(relevance, key=lambda one: (-relevance[one], one))
-    nearest = dict.fromkeys(left, 0.0)
+    worth = weight * relevance
+    nearest = np.zeros(relevance.size)
+    left = np.ones(relevance.size, np.bool_)
     chosen: list[int] = []
-    while left and len(chosen) < limit:
-        best = max(
-            left,
-            key=lambda one: (weight * relevance[one] - (1.0 - weight) * nearest[one], relevance[one], -one),
-        )
+    while len(chosen) < limit and left.any():
+        best = int(np.argmax(np.where(left, worth - (1.0 - weight) * nearest, -np.inf)))
         chosen.append(best)
-        left.remove(best)
-        for one in left:
-            nearest[one] = max(nearest[one], likeness(best, one))
-        left = [one for one in left if nearest[one] < 1.0]
+        nearest = np.maximum(nearest, likeness[best])
+        left &= nearest < 1.0
+        left[best] = False
     return chosen

@@ -1,13 +1,14 @@
 """Ranking candidates: how relevant each is by all that is known of it, then variety. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Final
 
-from domains.fingerprint import Sketch
-from domains.fusion import Ranked, shares, varied
+import numpy as np
+
+from domains.fingerprint import SKETCH_HASHES, Sketch
+from domains.fusion import Floats, Ranked, shares, varied
 from domains.retrieval import Hit, Leg
 
 # What a candidate's relevance is made of; each part is a share of the best candidate's. Recency breaks near ties.
@@ -21,6 +22,8 @@ HALF_LIFE: Final = timedelta(days=7)
 RELEVANCE: Final = 0.85
 SAME_STORY: Final = 0.6
 SAME_FAMILY: Final = 0.3
+# Sketches alone never say that two posts are the same.
+ALMOST: Final = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,15 @@ def reranked(
     if not candidates:
         return []
     relevance, why = _relevance(candidates, lists, ranks)
-    alike = _Likeness(candidates)
-    return [
-        Hit(one, round(relevance[one], 6), why[one]) for one in varied(relevance, alike, limit, RELEVANCE)
-    ]
+    order = sorted(candidates, key=lambda one: (-relevance[one], one))
+    places = varied(
+        np.array([relevance[one] for one in order]),
+        _likeness([candidates[one] for one in order]),
+        limit,
+        RELEVANCE,
+    )
+    chosen = [order[place] for place in places]
+    return [Hit(one, round(relevance[one], 6), why[one]) for one in chosen]
 
 
 def _relevance(
@@ -73,27 +81,27 @@ def _relevance(
     return relevance, why
 
 
-class _Likeness:
-    """How alike two candidates are, in [0, 1]; 1 when one repeats the other."""
+def _likeness(candidates: Sequence[Candidate]) -> Floats:
+    """Return how alike each two candidates are, float64 [n, n] in [0, 1]; 1 where one repeats the other."""
+    shared = np.zeros((len(candidates), len(candidates)))
+    holders: dict[int, list[int]] = {}
+    for place, candidate in enumerate(candidates):
+        for mark in Sketch.from_bytes(candidate.sketch).hashes if candidate.sketch else ():
+            holders.setdefault(mark, []).append(place)
+    for places in holders.values():
+        if len(places) > 1:
+            shared[np.ix_(places, places)] += 1.0 / SKETCH_HASHES
+    alike = np.minimum(shared, ALMOST)
+    alike = np.maximum(alike, SAME_FAMILY * _same([candidate.family for candidate in candidates]))
+    alike = np.maximum(
+        alike, SAME_STORY * _same([candidate.story or -candidate.id for candidate in candidates])
+    )
+    return np.maximum(alike, _same([candidate.duplicate_of or candidate.id for candidate in candidates]))
 
-    def __init__(self, candidates: Mapping[int, Candidate]) -> None:
-        self._candidates = candidates
-        self._sketch = cache(self._sketch_of)
 
-    def __call__(self, a: int, b: int) -> float:
-        one, other = self._candidates[a], self._candidates[b]
-        if (one.duplicate_of or one.id) == (other.duplicate_of or other.id):
-            return 1.0
-        alike = SAME_FAMILY if one.family == other.family else 0.0
-        if one.story is not None and one.story == other.story:
-            alike = max(alike, SAME_STORY)
-        return max(alike, min(0.99, self._shared(a, b)))
-
-    def _shared(self, a: int, b: int) -> float:
-        """Return the share of hashes that two sketches have in common."""
-        one, other = self._sketch(a), self._sketch(b)
-        return len(one & other) / max(len(one | other), 1)
-
-    def _sketch_of(self, one: int) -> frozenset[int]:
-        sketch = self._candidates[one].sketch
-        return frozenset(Sketch.from_bytes(sketch).hashes) if sketch else frozenset()
+def _same(keys: Sequence[Hashable]) -> Floats:
+    """Return 1 where two keys are equal, else 0."""
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    of = np.array([numbers[key] for key in keys])
+    same: Floats = (of[:, None] == of[None, :]).astype(np.float64)
+    return same

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, bindparam, cast, func, literal, select, text
+from sqlalchemy import ColumnElement, bindparam, cast, func, literal, select, text, union_all
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, insert
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Text
@@ -19,9 +19,9 @@ from services.item import Item
 from services.shelving import PostText
 
 # Posts that are looked at: those of a question's rarest words.
-MATCHES: Final = 2_000
+MATCHES: Final = 1_000
 # Words of a question that are looked up; a longer question says enough with these.
-WORDS: Final = 24
+WORDS: Final = 12
 # How long Postgres's statistics are taken for the truth.
 REMEMBERED_S: Final = 600.0
 _STATISTICS: Final = text(
@@ -71,24 +71,31 @@ class FullText:
     ) -> list[tuple[int, float]]:
         """Return up to ``limit`` (post, score > 0), best first: the rarity of the lemmas that a post holds, summed.
 
-        Looked up are the rarest lemmas, until they lead to about `MATCHES` posts; the others only count there. Rarity
-        is counted among the posts that were looked at.
+        Looked up are the rarest lemmas, until they lead to about `MATCHES` posts.
         """
         words = [_lexeme(scope.tenant_id, lemma) for lemma in lemmas[:WORDS]]
         if not words or limit <= 0:
             return []
-        holds = [_holds([word]).label(f"w{number}") for number, word in enumerate(words)]
-        query = (
-            select(PostText.post_id, *holds)
-            .where(_holds(self._leading(session, words)), *_within(scope))
-            .order_by(PostText.at.desc(), PostText.post_id.desc())
+        leading = self._leading(session, words)
+        # One scan a word: a single query for all of them would have to look into every post again.
+        scans = [
+            select(literal(number).label("number"), PostText.post_id)
+            .where(PostText.lexemes.bool_op("@@")(cast(literal(_quoted(word)), TSQUERY)), *_within(scope))
             .limit(MATCHES)
-        )
+            .subquery()
+            for number, word in enumerate(leading)
+        ]
+        every = union_all(*(select(scan) for scan in scans)).subquery()
+        query = select(every.c.number, func.array_agg(every.c.post_id)).group_by(every.c.number)
+        total: dict[int, float] = {}
         rows = session.execute(query).all()
-        counts = [sum(row[number + 1] for row in rows) for number in range(len(words))]
-        rare = [math.log1p((len(rows) - count + 0.5) / (count + 0.5)) for count in counts]
-        scored = [(row[0], sum(one for one, has in zip(rare, row[1:], strict=True) if has)) for row in rows]
-        return sorted(scored, key=lambda one: (-one[1], one[0]))[:limit]
+        posts = max(self._known.posts, float(len({post for _, held in rows for post in held})))
+        for _, held in rows:
+            rare = math.log1p(max(posts - len(held) + 0.5, 0.0) / (len(held) + 0.5))
+            for post in held:
+                total[post] = total.get(post, 0.0) + rare
+        best = sorted(total.items(), key=lambda one: (-one[1], one[0]))
+        return best[:limit]
 
     def _leading(self, session: Session, words: Sequence[str]) -> list[str]:
         known = self._statistics(session)
@@ -126,10 +133,9 @@ def _lexeme(tenant_id: int, lemma: str) -> str:
     return f"{tenant_id}:{lemma}"
 
 
-def _holds(words: Sequence[str]) -> ColumnElement[bool]:
-    """Return the condition that a post holds one of the lexemes; quoted, so that nothing in them is an operator."""
-    quoted = ("'" + word.replace("\\", "\\\\").replace("'", "''") + "'" for word in words)
-    return PostText.lexemes.bool_op("@@")(cast(literal(" | ".join(quoted)), TSQUERY))
+def _quoted(word: str) -> str:
+    """Return a lexeme as a query of its own; nothing in it is an operator."""
+    return "'" + word.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _within(scope: Scope) -> list[ColumnElement[bool]]:

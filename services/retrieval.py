@@ -2,7 +2,7 @@
 
     question ─▶ cache ─▶ legs: vectors | dense | full text (Postgres) ─▶ fused ─▶ graph around the best ─▶ fused
              ─▶ the gate: rows of Postgres that are the tenant's and pass the filters, all candidates in one query
-             ─▶ rerank: lexical score of every candidate, cosine, fused ranks, recency ─▶ variety ─▶ Found
+             ─▶ rerank: lexical score, cosine, fused ranks, recency ─▶ variety ─▶ Found
 
 A leg that is down is left out and named in ``missing``; a breaker lets it rest and tries it again. Whatever a leg
 claims, nothing passes the gate that is not the tenant's.
@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from domains.errors import Refused, Unavailable
 from domains.fusion import fused
 from domains.lexical import Lexical
-from domains.point import Dense, Scope
+from domains.point import Dense, Scope, Shelf
 from domains.ports import Expander, Language
 from domains.rank import Candidate, reranked
 from domains.retrieval import QUERY_CHARS, Found, Leg, Missing, Query
@@ -56,6 +56,7 @@ class _Job:
     lang: str
     question: Vector
     lemmas: tuple[str, ...]
+    shelf: Shelf | None
     direction: Dense | None = None
     lists: dict[Leg, list[tuple[int, float]]] = field(default_factory=dict)
     missing: list[Missing] = field(default_factory=list)
@@ -78,6 +79,7 @@ class _State:
     stamp: tuple[Any, ...]
     lags: bool
     sources: Mapping[str, int]
+    shelf: Shelf | None = None
 
 
 class Retriever:
@@ -122,13 +124,18 @@ class Retriever:
                 VectorDue.generation == VectorShelf.generation,
             )
             row = session.execute(
-                select(Tenant.generation, VectorShelf.generation, VectorShelf.maker, due)
+                select(Tenant.generation, VectorShelf, due)
                 .outerjoin(VectorShelf, (VectorShelf.collection == "posts") & (VectorShelf.state == "live"))
                 .where(Tenant.id == query.tenant_id)
             ).one_or_none()
             if row is None:
                 return _State((), lags=True, sources={})
-            return _State((*row[:3], self._vectors.maker), bool(row[3]), _sources(session, query))
+            generation, lags = row[0], row[2]
+            live: VectorShelf | None = row[1]
+            maker = self._vectors.maker
+            shelf = live.shelf if live is not None and live.maker == maker else None
+            stamp = (generation, shelf.generation if shelf else None, maker)
+            return _State(stamp, bool(lags), _sources(session, query), shelf)
 
     def _job(self, query: Query, state: _State) -> _Job:
         text = normalise(query.text)[:QUERY_CHARS]
@@ -144,7 +151,8 @@ class Retriever:
             filters.since,
             filters.until,
         )
-        job = _Job(query, scope, lang, self._lexical.question(text, lang), self._lexical.lemmas(text, lang))
+        question, lemmas = self._lexical.question(text, lang), self._lexical.lemmas(text, lang)
+        job = _Job(query, scope, lang, question, lemmas, state.shelf)
         job.timing["question"] = time.perf_counter() - began
         if self._vectors.width:
             job.direction = self._ask(job, "dense", lambda: self._vectors.directions([text]))
@@ -159,17 +167,22 @@ class Retriever:
             ranks = dict(fused(job.lists.values())[:CANDIDATES])
         with job.stage("rows"):
             rows = self._rows(job, ranks)
-        self._score(job, rows)
         with job.stage("rerank"):
             hits = reranked(rows, job.lists, ranks, job.query.size)
         return Found(tuple(hits), tuple(job.missing), job.timing)
 
     def _legs(self, job: _Job) -> None:
-        self._leg(job, "vectors", lambda: self._vectors.search("posts", job.question, job.scope, CANDIDATES))
+        self._leg(
+            job,
+            "vectors",
+            lambda: self._vectors.search("posts", job.question, job.scope, CANDIDATES, job.shelf),
+        )
         direction = job.direction
         if direction is not None:
             self._leg(
-                job, "dense", lambda: self._vectors.nearest("posts", direction[0], job.scope, CANDIDATES)
+                job,
+                "dense",
+                lambda: self._vectors.nearest("posts", direction[0], job.scope, CANDIDATES, job.shelf),
             )
         self._leg(job, "fulltext", lambda: self._full_text(job))
 
@@ -211,19 +224,6 @@ class Retriever:
             return None
         self._breaker.answered(leg)
         return answer
-
-    def _score(self, job: _Job, rows: Mapping[int, Candidate]) -> None:
-        """Ask the vectors what the candidates of other legs are worth, so that all are measured alike."""
-        if "vectors" not in job.lists:
-            return
-        known = {one for one, _ in job.lists["vectors"]}
-        unknown = frozenset(rows.keys() - known)
-        if unknown:
-            scope = replace(job.scope, only=unknown)
-            more = self._ask(
-                job, "vectors", lambda: self._vectors.search("posts", job.question, scope, len(unknown))
-            )
-            job.lists["vectors"] = [*job.lists["vectors"], *(more or ())]
 
     def _rows(self, job: _Job, ranks: Mapping[int, float]) -> dict[int, Candidate]:
         """The gate: return those candidates that are the tenant's and pass the filters, as they are in Postgres."""

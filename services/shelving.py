@@ -77,7 +77,12 @@ class PostText(Base):
 
     __tablename__ = "post_text"
     __table_args__ = (
-        Index("ix_post_text_lexemes", "lexemes", postgresql_using="gin"),
+        Index(
+            "ix_post_text_lexemes",
+            "lexemes",
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},
+        ),
         Index("ix_post_text_tenant_id", "tenant_id"),
     )
     post_id: Mapped[int] = mapped_column(ForeignKey("post.id", ondelete="CASCADE"), primary_key=True)

@@ -89,16 +89,21 @@ class Vectors:
         return self._embedder.embed(texts, questions=True) if self._embedder and texts else None
 
     def search(
-        self, collection: Collection, question: Vector, scope: Scope, limit: int
+        self, collection: Collection, question: Vector, scope: Scope, limit: int, shelf: Shelf | None = None
     ) -> list[tuple[int, float]]:
-        """Return up to ``limit`` (id, BM25). Raises Unavailable, or Refused when the index is another maker's."""
-        return self._live_one(collection, lambda shelf: self._store.search(shelf, question, scope, limit))
+        """Return up to ``limit`` (id, BM25). Raises Unavailable, or Refused when the index is another maker's.
+
+        ``shelf`` is the live one, where the caller has just looked.
+        """
+        return self._live_one(collection, lambda one: self._store.search(one, question, scope, limit), shelf)
 
     def nearest(
-        self, collection: Collection, direction: Dense, scope: Scope, limit: int
+        self, collection: Collection, direction: Dense, scope: Scope, limit: int, shelf: Shelf | None = None
     ) -> list[tuple[int, float]]:
-        """Return up to ``limit`` (id, cosine). Raises as `search`."""
-        return self._live_one(collection, lambda shelf: self._store.nearest(shelf, direction, scope, limit))
+        """Return up to ``limit`` (id, cosine). Otherwise as `search`."""
+        return self._live_one(
+            collection, lambda one: self._store.nearest(one, direction, scope, limit), shelf
+        )
 
     def live(self, collection: Collection) -> Shelf:
         """Return the generation that answers. Raises Refused when it was made by another maker."""
@@ -228,10 +233,13 @@ class Vectors:
         self._store.close()
 
     def _live_one(
-        self, collection: Collection, ask: Callable[[Shelf], list[tuple[int, float]]]
+        self,
+        collection: Collection,
+        ask: Callable[[Shelf], list[tuple[int, float]]],
+        known: Shelf | None,
     ) -> list[tuple[int, float]]:
         """Ask the live generation; once more when it was switched away under the question."""
-        shelf = self.live(collection)
+        shelf = known or self.live(collection)
         try:
             found = ask(shelf)
         except Unavailable:
