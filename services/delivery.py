@@ -14,7 +14,7 @@ from domains.delivery import Doubt, Progress, Ruling
 from domains.digest import Digest
 from domains.errors import NotFound, Refused, Unavailable, UsageError
 from domains.ports import Receipt
-from services import archive, deadletter, run, work
+from services import archive, audit, deadletter, run, work
 from services.channel.target import shown
 from services.schema import Delivery, Run, Subscription
 from services.subscription import awake_at
@@ -216,7 +216,8 @@ def settle_unknown(
             f"delivery {delivery_id} is {row.state}, not unknown; there is nothing to settle",
             remedy="see `svodka delivery list --state unknown`",
         )
-    progress = progress_of(row).doubt().rule(ruling, by=by, at=now)
+    doubtful = progress_of(row).doubt()
+    progress = doubtful.rule(ruling, by=audit.name(by), at=now)
     row.progress, row.sending_at = msgspec.to_builtins(progress), None
     if progress.complete:
         row.state, row.delivered_at, row.expiries = "done", now, 0
@@ -224,6 +225,11 @@ def settle_unknown(
     else:
         row.state, row.next_at, row.expiries = "due", now, 0
     session.flush()
+    audit.note(
+        session, "settle", tenant_id=tenant_id, by=by, at=now, task=TASK, row_id=row.id,
+        before={"state": "unknown", "in_doubt": [part + 1 for part in doubtful.doubtful]},
+        after={"state": row.state, "as": ruling},
+    )  # fmt: skip
     return row.state
 
 

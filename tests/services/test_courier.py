@@ -14,6 +14,7 @@ from domains.errors import InDoubt, Refused, Unavailable, Unreachable
 from domains.ports import Lane, Receipt
 from domains.window import Window
 from services import archive, delivery, pace, wiring
+from services.audit import Audit
 from services.channel.http import Poster
 from services.channel.telegram import TelegramChannel
 from services.courier import Courier
@@ -313,7 +314,13 @@ def test_an_operator_says_that_it_arrived_and_the_rest_is_sent(database, tenant_
     assert "taken, says olga" in row.receipt["where"]
     with database.transaction() as session:
         (told,) = delivery.listing(session, tenant_id)
+        (noted,) = session.scalars(select(Audit))
     assert [(one["by"], one["what"]) for one in told["history"]] == [("olga", "delivered: part 2 of 3")]
+    assert (noted.what, noted.who, noted.row_id) == ("settle", "olga", one)
+    assert (noted.before, noted.after) == (
+        {"state": "unknown", "in_doubt": [2]},
+        {"state": "due", "as": "delivered"},
+    )
 
 
 def test_an_operator_says_to_send_it_again(database, tenant_id, post):
