@@ -21,8 +21,8 @@ def test_letters_are_listed_and_shown(client, failed):
 def test_a_letter_is_replayed_and_discarded(client, failed):
     letter = failed(Unavailable("gone"))
     replayed = client.post(f"/api/dead-letters/{letter}/replay", json={}).json()
-    assert replayed["state"] == "replaying"
-    assert USER in str(replayed["history"])
+    assert replayed["state"] == "pending"
+    assert [(one["who"], one["what"]) for one in replayed["audit"]] == [(USER, "replay")]
     other = failed(Unavailable("gone"))
     assert client.post(f"/api/dead-letters/{other}/discard", json={}).json()["state"] == "discarded"
 
@@ -67,18 +67,28 @@ def test_a_replay_of_all_is_a_dry_run_unless_told_otherwise(client, failed):
     asked = {"filter": {"class": "transient"}}
     for body in (asked, asked | {"dry_run": True}, asked | {"dry_run": "false"}):
         answer = client.post("/api/dead-letters/bulk", json=body).json()
-        assert answer["plan"]["tasks"] == {"source.fetch": 1}
+        assert (answer["dry_run"], answer["plan"]["by_task"]) == (True, {"source.fetch": 1})
         assert client.get(f"/api/dead-letters/{letter}").json() == shown
     done = client.post("/api/dead-letters/bulk", json=asked | {"dry_run": False, "rate": 6}).json()
-    assert done == {"dry_run": False, "replayed": 1, "rate": 6.0}
-    history = client.get(f"/api/dead-letters/{letter}").json()["history"]
-    assert history[-1]["what"] == f"replay of all asked by {USER}"
+    assert (done["dry_run"], done["plan"]["letters"], done["plan"]["rate_s"]) == (False, 1, 0.1)
+    audit = client.get(f"/api/dead-letters/{letter}").json()["audit"]
+    assert [(one["who"], one["what"]) for one in audit] == [(USER, "bulk")]
+
+
+def test_a_replay_of_all_with_an_edit_that_breaks_a_schema_does_nothing(client, failed):
+    letter = failed(Unavailable("gone"))
+    shown = client.get(f"/api/dead-letters/{letter}").json()
+    body = {"filter": {"task": "source.fetch"}, "dry_run": False, "payload": {"url": 7}}
+    answer = client.post("/api/dead-letters/bulk", json=body)
+    assert answer.status_code == 422
+    assert "$.url: " in answer.json()["message"]
+    assert client.get(f"/api/dead-letters/{letter}").json() == shown
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        {}, [], {"dry_run": False}, {"filter": []}, {"filter": {"class": 1}}, {"filter": {"nonsense": "x"}},
+        {}, [], {"dry_run": False}, {"filter": []}, {"filter": {"class": 1}}, {"filter": {"nonsense": "x"}}, {"filter": {"since": "soon"}}, {"filter": {"class": "x"}}, {"filter": {"text": "a\x00"}},
         {"filter": {}, "rate": 0, "dry_run": False}, {"filter": {}, "rate": "x", "dry_run": False},
         {"filter": {}, "rate": 1e9, "dry_run": False}, {"filter": {}, "extra": 1},
     ],
@@ -93,18 +103,19 @@ def test_an_edited_payload_is_checked_then_replayed(client, failed):
     letter = failed(Unavailable("gone"), name="a")
     shown = client.get(f"/api/dead-letters/{letter}").json()
     path = f"/api/dead-letters/{letter}/replay"
-    answer = client.post(path, json={"payload": shown["payload"] | {"interval_s": 1}})
+    answer = client.post(path, json={"payload": shown["payload"] | {"url": "ftp://b.example"}})
     assert answer.status_code == 422
-    assert answer.json()["message"].startswith("$.interval_s: ")
+    assert answer.json()["message"].startswith("$.url: ")
     assert client.get(f"/api/dead-letters/{letter}").json() == shown
-    done = client.post(path, json={"payload": shown["payload"] | {"interval_s": 600}}).json()
-    assert (done["state"], done["payload"]["interval_s"]) == ("replaying", 600)
-    assert client.post(path, json={"payload": shown["payload"]}).status_code == 409
+    done = client.post(path, json={"payload": shown["payload"] | {"url": "https://b.example/"}}).json()
+    assert (done["state"], done["payload"]["url"]) == ("pending", "https://b.example/")
+    again = client.post(path, json={"payload": {"url": "https://c.example/"}}).json()
+    assert again["payload"]["url"] == "https://b.example/"
 
 
 def test_a_secret_that_is_not_shown_is_not_in_the_history_either(client, failed):
     letter = failed(Unavailable("gone"), name="a")
-    payload = {"name": "a", "url": "https://me:hush@b.example/?key=hush", "interval_s": 900}
+    payload = {"url": "https://me:hushhush@b.example/?api_key=hushhush"}
     done = client.post(f"/api/dead-letters/{letter}/replay", json={"payload": payload})
     assert done.status_code == 200
     assert "hush" not in done.text

@@ -129,7 +129,7 @@ def test_hostile_text_stays_text_in_a_real_browser_and_a_keyboard_is_enough(flow
         page.get_by_role("button", name="Replay", exact=True).focus()
         page.keyboard.press("Enter")
         page.get_by_role("status").get_by_text("Replayed").wait_for()
-    assert state(database, letter) == "replaying"
+    assert state(database, letter) == "pending"
 
 
 def test_a_replay_of_all_is_told_before_it_is_done(client, failed, database):
@@ -137,6 +137,7 @@ def test_a_replay_of_all_is_told_before_it_is_done(client, failed, database):
     failed(Refused("no such feed"))
     plan = client.get("/dead-letters/bulk", params={"class": "transient"})
     assert "Replay 3 letters" in plan.text
+    assert "none: no model is asked" in plan.text
     with database.transaction() as session:
         before = {one.id: one.next_at for one in session.scalars(select(DeadLetter))}
     form = {"_xsrf": re.search(r'name="_xsrf" value="([^"]+)"', plan.text)[1]}
@@ -158,8 +159,10 @@ def test_an_edited_payload_that_breaks_its_schema_is_refused_with_the_path_and_k
     letter = failed(Unavailable("gone"), name="a")
     form = {"_xsrf": token(client, letter)}
     for text, said in (
-        ('{"name": "a", "url": "javascript:alert(1)", "interval_s": 900}', "$.url: "),
-        ('{"name": "a", "url": "https://b.example/", "interval_s": NaN}', "NaN is no number"),
+        ('{"url": "javascript:alert(1)"}', "$.url: "),
+        ('{"url": "https://b.example/", "etag": NaN}', "NaN is no number"),
+        ('{"state": "done"}', "$: "),
+        ("[]", "$: "),
         ("<script>", "not JSON"),
     ):
         answer = client.post(f"/dead-letters/{letter}/edit", data=form | {"payload": text})
@@ -169,9 +172,13 @@ def test_an_edited_payload_that_breaks_its_schema_is_refused_with_the_path_and_k
         assert text in re.search(r"<textarea.*?</textarea>", page, re.DOTALL)[0]
         assert "<script>" not in answer.text.partition("<textarea")[2].partition("</textarea>")[0]
     assert state(database, letter) == "scheduled"
-    edited = '{"name": "a", "url": "https://b.example/", "interval_s": 600}'
+    edited = '{"url": "https://b.example/"}'
     assert client.post(f"/dead-letters/{letter}/edit", data=form | {"payload": edited}).status_code == 303
     with database.transaction() as session:
         source = session.scalars(select(Source)).one()
-        assert (source.url, source.interval_s, source.state) == ("https://b.example/", 600, "due")
-        assert "https://b.example/" in str(session.get_one(DeadLetter, letter).history)
+        assert (source.url, source.state) == ("https://b.example/", "due")
+        assert session.get_one(DeadLetter, letter).state == "pending"
+    shown = client.get(f"/dead-letters/{letter}").text
+    audit = re.search(r'<table[^>]*id="audit".*?</table>', shown, re.DOTALL)[0]
+    assert "b.example" in audit
+    assert USER in audit

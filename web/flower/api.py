@@ -1,6 +1,6 @@
 """The dead letters for scripts: the pages' buttons in JSON. A request that changes something has to be JSON too."""
 
-from typing import Any, Final
+from typing import Final
 
 from domains.errors import UsageError
 from web.flower import desk
@@ -52,21 +52,24 @@ class Bulk(Answer):
     """POST /api/dead-letters/bulk {"filter": {…}, "rate": 60, "dry_run": false}: a dry run unless told otherwise."""
 
     async def post(self) -> None:
-        """Answer what would be replayed; do it only when "dry_run" is false."""
+        """Answer what is replayed; without "dry_run": false, what would be. "payload" is written into each first."""
         match self.body():
-            case {"filter": dict(asked), **rest} if rest.keys() <= {"rate", "dry_run"}:
-                given = desk.checked(asked)
+            case {"filter": dict(asked), **rest} if rest.keys() <= {"rate", "dry_run", "payload"}:
+                given, rate = desk.checked(asked), desk.rate(rest.get("rate", desk.RATE))
             case _:
                 raise UsageError(
                     "bulk takes a filter", remedy='send {"filter": {"fingerprint": "…"}, "dry_run": false}'
                 )
-        plan: dict[str, Any] = await self.run(self.application.desk.plan, given)
-        if rest.get("dry_run", True) is not False:
-            self.write({"dry_run": True, "plan": plan})
-            return
-        rate = desk.rate(rest.get("rate", desk.RATE))
-        count = await self.run(self.application.desk.bulk, given, rate, self.current_user)
-        self.write({"dry_run": False, "replayed": count, "rate": rate})
+        dry_run = rest.get("dry_run", True) is not False
+        plan = await self.run(
+            self.application.desk.bulk,
+            given,
+            rate,
+            self.current_user,
+            dry_run=dry_run,
+            edit=rest.get("payload"),
+        )
+        self.write(desk.plain({"dry_run": dry_run, "plan": plan}))
 
 
 ROUTES: Final = (

@@ -1,29 +1,31 @@
-"""The operator's desk: what the pages and the answers ask of the product. Blocking; called on a thread."""
+"""The operator's desk: what the pages and the answers ask of `services.letter`. Blocking; called on a thread."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final, cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from domains.errors import Busy, UsageError
-from services import deadletter, payload, work
-from services.schema import DeadLetter, Delivery, RunStep
+from domains import dlq
+from domains.errors import NotFound, UsageError
+from services import letter
+from services.schema import Tenant
 from services.wiring import World
 from tasks import job
-from web.flower import query
 
 Nudge = Callable[[Iterable[tuple[str, int]]], int]
 RATE: Final = 60.0
-MOST: Final = 6_000.0
-FILTERS: Final = query.NAMES
+MOST: Final = 60_000.0
+PAGE: Final = 50
+FILTERS: Final = ("task", "class", "state", "tenant", "since", "until", "text", "fingerprint")
 CHOICES: Final = (
     ("task", "Task", tuple(kind.name for kind in job.KINDS)),
-    ("class", "Class", ("transient", "permanent", "poison", "bug")),
-    ("state", "State", ("scheduled", "replaying", "resolved", "permanent", "discarded")),
+    ("class", "Class", dlq.KINDS),
+    ("state", "State", dlq.STATES),
 )
 
 
@@ -31,10 +33,9 @@ CHOICES: Final = (
 class Board:
     """What the list shows: failures by fingerprint, a page of letters, how many there are, where the next begins."""
 
-    groups: list[dict[str, Any]]
+    groups: list[letter.Group]
     rows: list[dict[str, Any]]
     letters: int
-    kinds: int
     next: int | None
 
 
@@ -48,96 +49,59 @@ class Desk:
     def board(self, asked: Mapping[str, str], before: int | None) -> Board:
         """Return the failures and a page of the letters that a filter finds, newest first."""
         with self._world.database.transaction() as session:
-            letters, kinds = query.totals(session, asked)
-            groups = [
-                _row(one.newest) | {"count": one.count, "last_at": one.last_at}
-                for one in query.groups(session, asked)
-            ]
-            rows = [
-                _row(letter) | {"tenant": tenant} for letter, tenant in query.page(session, asked, before)
-            ]
-        more = rows[-1]["id"] if len(rows) == query.PAGE else None
-        return Board(groups, rows, letters, kinds, more)
+            filter_ = _filter(session, asked)
+            groups, total = letter.groups(session, filter_), letter.total(session, filter_)
+            rows = letter.page(session, filter_, before, PAGE)
+        return Board(groups, rows, total, rows[-1]["id"] if len(rows) == PAGE else None)
 
     def letter(self, number: int) -> dict[str, Any]:
-        """Return one letter with all that is known of it."""
+        """Return one letter with all that is known of it: payload, schema, steps of its run, history and audit."""
         with self._world.database.transaction() as session:
-            letter = deadletter.get(session, number)
-            return _row(letter) | {
-                "traceback": letter.traceback,
-                "history": [event | {"at": datetime.fromisoformat(event["at"])} for event in letter.history],
-                "payload": payload.read(session, _model(letter.task), letter.row_id),
-                "schema": payload.SCHEMAS.get(letter.task),
-                "steps": self._steps(session, letter),
-                "tenant": letter.tenant_id,
-                "replayable": letter.state in query.WAITING,
-                "discardable": letter.state in query.WAITING,
-            }  # fmt: skip
+            return letter.detail(session, number, job.LETTERS)
 
     def replay(self, number: int, user: str) -> bool:
-        """Make the letter's work due and say so to a worker; return False when somebody else just did."""
-        errand = job.replay(self._world, number, by=user)
+        """Make the letter's work due and say so to a worker; return False when it is under way or has to wait."""
+        with self._world.database.transaction() as session:
+            errand = letter.replay(session, number, job.LETTERS, now=self._world.clock.now(), by=user)
         self._nudge([errand] if errand else [])
         return errand is not None
 
-    def edit(self, number: int, given: Any, user: str) -> None:
-        """Write another payload into the letter's row and replay it, both or neither.
+    def edit(self, number: int, given: Any, user: str) -> bool:
+        """Change what the letter's work is given and replay it, both or neither; return as `replay` does.
 
-        Raises UsageError that names the path of what breaks the schema, Refused for what cannot be edited or sent,
-        Busy when somebody else is replaying it.
+        Raises UsageError that names the path of what breaks the schema.
         """
-        with self._world.database.transaction() as session:
-            letter = deadletter.get(session, number)
-            changed = payload.write(session, letter.task, _model(letter.task), letter.row_id, given)
-            if "target" in changed:
-                self._world.channel(given["channel"]).check(given["target"])
-            by = f"{user} with {json.dumps(changed, ensure_ascii=False)}" if changed else user
-            errand = deadletter.replay(session, number, job.LETTERS, now=self._world.clock.now(), by=by)
-            if errand is None:
-                raise Busy(f"dead letter {number} is being replayed", remedy="look again in a moment")
-        self._nudge([errand])
+        world, edit = self._world, _object(given)
+        with world.database.transaction() as session:
+            errand = letter.edit_and_replay(
+                session, number, job.LETTERS, edit, world.channels, now=world.clock.now(), by=user
+            )
+        self._nudge([errand] if errand else [])
+        return errand is not None
 
     def discard(self, number: int, user: str) -> None:
         """Close the letter without another try."""
-        job.discard(self._world, number, by=user)
-
-    def plan(self, asked: Mapping[str, str]) -> dict[str, Any]:
-        """Return what a replay of all would run, and the most that it may cost. Nothing is done."""
         with self._world.database.transaction() as session:
-            tasks = query.plan(session, asked)
-        set_, runs = self._world.settings, tasks.get(job.DIGEST.name, 0)
-        most = {
-            "model_calls": set_.budget_run_calls, "model_tokens": set_.budget_run_tokens, "money": set_.budget_run_money,
-        }  # fmt: skip
-        cost = {
-            name: float(value * runs)
-            for name, value in most.items()
-            if value is not None and set_.model_provider
-        }
-        return {"letters": sum(tasks.values()), "tasks": tasks, "at_most": cost}
+            letter.discard(session, number, job.LETTERS, now=self._world.clock.now(), by=user)
 
-    def bulk(self, asked: Mapping[str, str], rate: float, user: str) -> int:
-        """Replay all that a filter finds, ``rate`` a minute, oldest first; return how many they are."""
-        with self._world.database.transaction() as session:
-            return query.replay(session, asked, rate=rate, now=self._world.clock.now(), by=user)
-
-    def _steps(self, session: Session, letter: DeadLetter) -> list[str]:
-        """Return the steps that the letter's run had recorded, the last of them being where it stopped."""
-        run_id = letter.row_id if letter.task == job.DIGEST.name else None
-        if letter.task == job.DELIVERY.name:
-            run_id = session.scalar(select(Delivery.run_id).where(Delivery.id == letter.row_id))
-        steps = session.scalars(select(RunStep).where(RunStep.run_id == run_id).order_by(RunStep.seq))
-        return [
-            f"{step.at:%Y-%m-%d %H:%M:%S} {step.name} {step.elapsed_ms} ms {step.sha256[:12]}"
-            for step in steps
-        ]
+    def bulk(
+        self, asked: Mapping[str, str], rate: float, user: str, *, dry_run: bool, edit: Any = None
+    ) -> dict[str, Any]:
+        """Replay all that a filter finds, ``rate`` a minute; return what that does, or with ``dry_run`` would do."""
+        world = self._world
+        with world.database.transaction() as session:
+            plan = letter.bulk(
+                session, _filter(session, asked), job.LETTERS, rate_s=rate / 60, dry_run=dry_run, now=world.clock.now(),
+                by=user, edit=None if edit is None else _object(edit), channels=world.channels,
+            )  # fmt: skip
+        return asdict(plan)
 
 
 def checked(asked: Mapping[Any, Any]) -> dict[str, str]:
-    """Return a filter that came as JSON. Raises UsageError for a value that is no text."""
+    """Return a filter that came as JSON. Raises UsageError for a name or a value that none has."""
     for name, value in asked.items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise UsageError(f"the filter {name!r} is no text: {value!r}", remedy="write it in quotes")
+        if name not in FILTERS or not isinstance(value, str):
+            raise UsageError(f"no filter {name!r} with {value!r}", remedy=f"texts for: {', '.join(FILTERS)}")
     return dict(asked)
 
 
@@ -160,22 +124,65 @@ def number(text: str) -> int | None:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON knows it: times as ISO 8601."""
-    return json.loads(json.dumps(value, default=lambda at: at.isoformat()))
+    """Return a value as JSON knows it: times as ISO 8601, money as text."""
+    return json.loads(json.dumps(value, default=_plain))
 
 
 def pretty(value: Any) -> str:
     """Return a value as JSON that people read and edit."""
-    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    return json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
 
 
-def _model(task: str) -> work.Model:
-    return job.kind_of(task).model
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    return asdict(value)
 
 
-def _row(letter: DeadLetter) -> dict[str, Any]:
-    names = (
-        "id", "task", "row_id", "kind", "state", "attempt", "error", "message", "fingerprint", "next_at", "created_at",
-        "updated_at",
-    )  # fmt: skip
-    return {name: getattr(letter, name) for name in names}
+def _filter(session: Session, asked: Mapping[str, str]) -> dlq.Filter:
+    """Return the filter that texts name. Raises UsageError and NotFound for those that name nothing."""
+    for name, value in asked.items():
+        if "\x00" in value or value != value.encode("utf-8", "replace").decode():
+            raise UsageError(f"the filter {name!r} holds what no text does: {value!r}", remedy="leave it out")
+    return dlq.Filter(
+        tenant_id=_tenant(session, asked["tenant"]) if "tenant" in asked else None,
+        states=(cast("dlq.State", _one_of(dlq.STATES, "state", asked["state"])),)
+        if "state" in asked
+        else dlq.OPEN,
+        kinds=(cast("dlq.Kind", _one_of(dlq.KINDS, "class", asked["class"])),) if "class" in asked else (),
+        tasks=(asked["task"],) if "task" in asked else (),
+        fingerprint=asked.get("fingerprint"),
+        since=_moment(asked["since"]) if "since" in asked else None,
+        until=_moment(asked["until"]) if "until" in asked else None,
+        text=asked.get("text"),
+    )
+
+
+def _tenant(session: Session, name: str) -> int:
+    found = session.scalar(select(Tenant.id).where(Tenant.name == name))
+    if found is None:
+        raise NotFound(f"no tenant {name!r}", remedy="look at the letters' tenants")
+    return found
+
+
+def _one_of(known: tuple[str, ...], what: str, value: str) -> str:
+    if value not in known:
+        raise UsageError(f"no {what} {value!r}", remedy=f"one of: {', '.join(known)}")
+    return value
+
+
+def _moment(text: str) -> datetime:
+    """Return a time in ISO 8601; one that names no zone is UTC, as the page shows times."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"no time {text!r}", remedy="such as 2026-11-21 08:00, in UTC") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _object(given: Any) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise UsageError("$: a payload is an object", remedy="see what the payload may hold")
+    return given

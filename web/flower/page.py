@@ -7,7 +7,7 @@
 import json
 import unicodedata
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -23,6 +23,9 @@ TONES: Final = {
     "pending": "warning", "scheduled": "warning", "replaying": "primary", "leased": "primary", "resolved": "success",
     "discarded": "secondary",
 }  # fmt: skip
+WAITS: Final = (
+    "It is under way already, or waits for an earlier one of its subscription; then it goes by itself."
+)
 UNSEEN: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 FIELDS: Final = (
     ("tenant", "Tenant", "name"),
@@ -54,7 +57,7 @@ class LetterPage(Page):
 
     def show(self, template: str, **values: Any) -> None:
         """Show a page."""
-        self.render(template, tone=tone, moment=moment, visible=visible, **values)
+        self.render(template, tone=tone, moment=moment, visible=visible, pretty=desk.pretty, **values)
 
 
 class Letters(LetterPage):
@@ -101,7 +104,7 @@ class Act(Letter):
             await self.edit(letter, self.get_body_argument("payload", "", strip=False))
         elif verb == "replay":
             done = await self.run(office.replay, letter, user)
-            said = "Replayed: a worker is at it." if done else "Somebody else is replaying it just now."
+            said = WAITS if not done else "Replayed: a worker is told."
             self.leave(home, "success" if done else "info", said)
         else:
             await self.run(office.discard, letter, user)
@@ -110,16 +113,13 @@ class Act(Letter):
     async def edit(self, number: int, text: str) -> None:
         """Replay with another payload, or show what is wrong with it and lose nothing of what was written."""
         try:
-            await self.run(self.application.desk.edit, number, gate.parsed(text), self.current_user)
+            done = await self.run(self.application.desk.edit, number, gate.parsed(text), self.current_user)
         except (UsageError, Refused) as error:
             self.set_status(422)
             await self.display(number, text, str(error))
         else:
-            self.leave(
-                self.reverse_url("letter", str(number)),
-                "success",
-                "Replayed with the payload that you wrote.",
-            )
+            said = "Replayed with the payload that you wrote." if done else WAITS
+            self.leave(self.reverse_url("letter", str(number)), "success" if done else "info", said)
 
 
 class Bulk(LetterPage):
@@ -127,35 +127,30 @@ class Bulk(LetterPage):
 
     async def get(self) -> None:
         """Show what would be replayed, and what it would cost. Nothing is done."""
-        asked = self.filter()
-        plan = await self.run(self.application.desk.plan, asked)
+        asked, rate = self.filter(), desk.rate(self.get_query_argument("rate", str(desk.RATE)))
+        plan = await self.run(self.application.desk.bulk, asked, rate, self.current_user, dry_run=True)
         self.show(
-            "letter_bulk.html",
-            plan=plan,
-            asked=asked,
-            query=urlencode(asked),
-            rate=int(desk.RATE),
-            most=int(desk.MOST),
-        )
+            "letter_bulk.html", plan=plan, asked=asked, query=urlencode(asked), rate=rate, most=int(desk.MOST), price=price
+        )  # fmt: skip
 
     async def post(self) -> None:
         """Replay them, at most so many a minute."""
-        asked = self.filter()
-        rate = desk.rate(self.get_body_argument("rate", ""))
-        count = await self.run(self.application.desk.bulk, asked, rate, self.current_user)
+        asked, rate = self.filter(), desk.rate(self.get_body_argument("rate", ""))
+        plan = await self.run(self.application.desk.bulk, asked, rate, self.current_user, dry_run=False)
         where = f"{self.reverse_url('letters')}?{urlencode(asked)}"
-        self.leave(where, "success", f"{count} letters are replayed, {rate:g} a minute.")
+        self.leave(where, "success", f"{plan['letters']} letters are replayed, {rate:g} a minute.")
 
 
 def facts(letter: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what a letter's page tells first, by name."""
     return [
-        ("Work", f"{letter['task']} {letter['row_id']}"),
+        ("Work", f"{letter['task']} {letter['row']}"),
         ("Tenant", str(letter["tenant"])),
         ("Error", letter["error"]),
+        ("Where", letter["place"]),
         ("Attempts", str(letter["attempt"])),
         ("First failed", moment(letter["created_at"])),
-        ("Last changed", moment(letter["updated_at"])),
+        ("Last failed", moment(letter["failed_at"])),
         ("Next try", moment(letter["next_at"])),
     ]
 
@@ -168,13 +163,23 @@ def visible(text: str) -> str:
     )
 
 
+def price(cost: Mapping[str, int]) -> str:
+    """Return an estimate in words: what is known, and of how many letters nothing is."""
+    if not cost["known"] and not cost["unknown"]:
+        return "none: no model is asked"
+    said = f"about {cost['tokens']:,} tokens and {cost['micros'] / 1_000_000:,.2f} in money for {cost['known']} letters"
+    said += f"; nothing is known of {cost['unknown']}" if cost["unknown"] else ""
+    return said + (f"; {cost['unpriced']} without a known price" if cost["unpriced"] else "")
+
+
 def tone(word: str) -> str:
     """Return the colour of a state's or a class's badge."""
     return TONES.get(word, "secondary")
 
 
-def moment(at: datetime | None) -> str:
-    """Return a time as it is shown, in UTC."""
+def moment(at: datetime | str | None) -> str:
+    """Return a time, or its ISO 8601, as it is shown, in UTC."""
+    at = datetime.fromisoformat(at).astimezone(UTC) if isinstance(at, str) else at
     return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "–"
 
 
