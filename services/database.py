@@ -38,6 +38,7 @@ class Database:
                 f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS} -c timezone=UTC",
             },
         )
+        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -45,17 +46,17 @@ class Database:
 
         Raises Unavailable when PostgreSQL does not answer or breaks off.
         """
-        try:
-            with Session(self.engine, expire_on_commit=False) as session, session.begin():
-                yield session
-        except (OperationalError, InterfaceError, InternalError) as error:
-            if isinstance(error, InternalError) and not isinstance(
-                error.orig, IdleInTransactionSessionTimeout
-            ):
-                raise
-            raise Unavailable(
-                f"PostgreSQL does not answer: {_first_line(error)}", remedy="run `svodka doctor`"
-            ) from error
+        with _translated(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def at_once(self) -> Iterator[Session]:
+        """Yield a session whose every statement is a transaction of its own, in one trip to the server instead of three.
+
+        Raises Unavailable as `transaction` does.
+        """
+        with _translated(), Session(self._autocommit, expire_on_commit=False) as session:
+            yield session
 
     def migrate(self, revision: str = "head") -> None:
         """Bring the schema to ``revision``, upwards or downwards."""
@@ -99,6 +100,18 @@ class Database:
         order = [*reversed(scripts)]
         position = order.index(current) if current else -1
         return revision in order and order.index(revision) > position
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, InternalError) as error:
+        if isinstance(error, InternalError) and not isinstance(error.orig, IdleInTransactionSessionTimeout):
+            raise
+        raise Unavailable(
+            f"PostgreSQL does not answer: {_first_line(error)}", remedy="run `svodka doctor`"
+        ) from error
 
 
 def alembic_config() -> Config:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, true, update
 from sqlalchemy.orm import Session
 
+from domains import dlq
 from domains.errors import SvodkaError
 from services.almanac import Watch
-from services.schema import Delivery, Post, Run, Source, Tenant
+from services.schema import DeadLetter, Delivery, Post, Run, Source, Tenant
 
 POISON_EXPIRIES: Final = 3
 Model = type[Run] | type[Source] | type[Tenant] | type[Delivery] | type[Watch]
@@ -31,7 +32,8 @@ class PoisonError(SvodkaError):
 class Lease:
     """A row that is ours until ``until``; ``owner`` is this worker's name, new for each claim.
 
-    ``expired``: it was taken from a worker whose lease had run out.
+    ``expired``: it was taken from a worker whose lease had run out. ``lettered``: the row has an open dead letter, or
+    nobody has looked; while the lease is ours nobody else can make one.
     """
 
     model: Model
@@ -40,32 +42,60 @@ class Lease:
     until: datetime
     expiries: int
     expired: bool = False
+    lettered: bool = True
 
 
 def claim(
-    session: Session, model: Model, row_id: int, *, owner: str, now: datetime, lease_s: float
+    session: Session,
+    model: Model,
+    row_id: int,
+    *,
+    owner: str,
+    now: datetime,
+    lease_s: float,
+    task: str | None = None,
 ) -> Lease | None:
-    """Take the row if it is due or its lease has run out; None if there is nothing to take.
+    """Take the row if it is due or its lease has run out; None if there is nothing to take. It is one statement.
 
-    An expired lease is counted: after `POISON_EXPIRIES` of them the caller is expected to ask `is_poison`.
+    An expired lease is counted: after `POISON_EXPIRIES` of them the caller is expected to ask `is_poison`. With a
+    ``task`` the lease also says whether that task's dead letter for this row is open.
+
+    The commit does not wait for the disk (synchronous_commit): a server that crashes in that moment forgets the claim,
+    which then costs what a lost lease costs, since all that is written later is fenced by it.
     """
     free = and_(model.state == "due", model.next_at <= now)
     expired = and_(model.state == "leased", model.lease_until <= now)
-    row = session.execute(
-        select(model.id, model.state, model.expiries)
+    found = (
+        select(model.id, model.state, func.set_config("synchronous_commit", "off", true()))
         .where(model.id == row_id, or_(free, expired))
         .with_for_update(skip_locked=True)
+        .cte("found")
+    )
+    until = now + timedelta(seconds=lease_s)
+    row = session.execute(
+        update(model)
+        .where(model.id == found.c.id)
+        .values(
+            state="leased",
+            lease_until=until,
+            lease_owner=owner,
+            expiries=model.expiries + case((found.c.state == "leased", 1), else_=0),
+        )
+        .returning(model.expiries, found.c.state, _is_lettered(task, row_id)),
+        execution_options={"synchronize_session": False},
     ).one_or_none()
     if row is None:
         return None
-    expiries = row.expiries + (row.state == "leased")
-    until = now + timedelta(seconds=lease_s)
-    session.execute(
-        update(model)
-        .where(model.id == row_id)
-        .values(state="leased", lease_until=until, lease_owner=owner, expiries=expiries)
+    expiries, state, lettered = row
+    return Lease(model, row_id, owner, until, expiries, expired=state == "leased", lettered=lettered)
+
+
+def _is_lettered(task: str | None, row_id: int) -> ColumnElement[bool]:
+    if task is None:
+        return true()
+    return exists().where(
+        DeadLetter.task == task, DeadLetter.row_id == row_id, DeadLetter.state.in_(dlq.OPEN)
     )
-    return Lease(model, row_id, owner, until, expiries, expired=row.state == "leased")
 
 
 def is_poison(lease: Lease) -> bool:

@@ -72,11 +72,19 @@ class Kind:
 def perform(world: World, kind: Kind, row_id: int) -> Errands:
     """Do one row's work if it is there to be done, and return the rows that should be looked at next."""
     owner = uuid.uuid4().hex
-    with world.database.transaction() as session:
+    with world.database.at_once() as session:
         lease = work.claim(
-            session, kind.model, row_id, owner=owner, now=world.clock.now(), lease_s=world.settings.lease_s
+            session,
+            kind.model,
+            row_id,
+            owner=owner,
+            now=world.clock.now(),
+            lease_s=world.settings.lease_s,
+            task=kind.name,
         )
-        if lease is not None:
+    # Most rows have no letter: they are spared two transactions.
+    if lease is not None and lease.lettered:
+        with world.database.transaction() as session:
             deadletter.take(session, kind.name, row_id, now=world.clock.now())
     if lease is None:
         return ()
@@ -102,11 +110,13 @@ def perform(world: World, kind: Kind, row_id: int) -> Errands:
         return ()
     watch.ended("put_back" if errands is None else "done")
     if errands is None:
-        with world.database.transaction() as session:
-            deadletter.put_back(session, kind.name, row_id, now=world.clock.now())
+        if lease.lettered:
+            with world.database.transaction() as session:
+                deadletter.put_back(session, kind.name, row_id, now=world.clock.now())
         return ()
-    with world.database.transaction() as session:
-        deadletter.resolve(session, kind.name, row_id, now=world.clock.now())
+    if lease.lettered:
+        with world.database.transaction() as session:
+            deadletter.resolve(session, kind.name, row_id, now=world.clock.now())
     return errands
 
 
@@ -228,9 +238,9 @@ def _remember(session: Session, run_id: int, outcome: loop.Outcome, at: datetime
 def _deps(world: World, lease: work.Lease, journal: Journal, briefing: Briefing) -> Deps:
     """Return what agents are given: with a model set up, a gateway that this run pays for."""
     with world.database.transaction() as session:
-        tenant_id = run.get(session, lease.id).tenant_id
+        tenant_id, extractive = run.get(session, lease.id).tenant_id, run.is_extractive(session, lease.id)
     payer = Payer(tenant_id, request=f"run-{lease.id}", run_id=lease.id)
-    gateway = world.gateways.open(payer)
+    gateway = None if extractive else world.gateways.open(payer)
     if gateway is None:
         return Deps(world.language, journal)
     standing = Standing(world.gateways.budget.tokens_left(payer), briefing.settings.important)
@@ -283,6 +293,11 @@ def discard(world: World, letter_id: int, *, by: str) -> None:
     """Close a dead letter without another try."""
     with world.database.transaction() as session:
         letters.discard(session, letter_id, LETTERS, now=world.clock.now(), by=by)
+
+
+def settle_finished(session: Session, now: datetime) -> int:
+    """Close letters whose work has ended without them, and return how many."""
+    return deadletter.settle_finished(session, LETTERS, now=now)
 
 
 def kind_of(task: str) -> Kind:
