@@ -258,8 +258,9 @@ class Detector:
         for bundle in bundled(posts, self._taken.keys(), self.support.posts, self.support.families):
             if bundle.leader in fresh and fresh.intersection(bundle.partners):
                 sights = [sight for sight in recent[bundle.leader] if sight[2] in bundle.posts]
-                found = self._found[bundle.leader]
-                changes.append(self._begin(tick, bundle.leader, found, sights, tests, "", bundle.partners))
+                found, together = self._found[bundle.leader], (bundle.leader, *bundle.partners)
+                why = reason([together, together], lambda pairs: self._days_seen(pairs, tick))
+                changes.append(self._begin(tick, bundle.leader, found, sights, tests, why, bundle.partners))
         return changes
 
     def _days_seen(self, units: Sequence[str], first: int) -> Sequence[int]:
@@ -295,6 +296,8 @@ class Detector:
             [sight[2] for sight in sights][:KEPT_POSTS], {sight[1] for sight in sights}, tuple(also),
         )  # fmt: skip
         if why:
+            # What is refused as routine is so under any other name.
+            self._take(trend, (sight[2] for sight in sights if sight[2] not in self._taken), tick)
             self._refused[unit] = tick
             return self._change(trend, tick, why)
         self._waves[unit] = (wave, tick)
