@@ -14,6 +14,7 @@ from cli import (
     digest,
     flower,
     frame,
+    index,
     letter,
     metrics,
     persona,
@@ -40,7 +41,7 @@ for _one in (
     subscription.subscription, schedule.schedule,
     delivery.delivery, digest.digest, digest.replay, digest.why, letter.dlq, backtest.backtest, budget.budget,
     persona.follow, persona.mute, persona.rate, persona.persona, flower.flower, metrics.metrics,
-    backup.backup, backup.restore, trend.trend,
+    backup.backup, backup.restore, trend.trend, index.index,
 ):  # fmt: skip
     command.add_command(_one)
 # The list had this name first.

@@ -211,6 +211,11 @@ class Vectors:
         for shelf in old:
             self._store.drop(shelf)
 
+    def waiting(self, collection: Collection, generation: int) -> int:
+        """Return how many rows a generation waits for."""
+        with self._database.transaction() as session:
+            return session.scalar(backlog.size(collection, generation)) or 0
+
     def status(self) -> list[Status]:
         """Return every generation there is."""
         with self._database.transaction() as session:

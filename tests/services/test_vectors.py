@@ -16,6 +16,7 @@ from services.qdrant import Qdrant, open_server
 from tests import rows
 from tests.rows import DAY
 
+pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect in the local Qdrant")
 LANGUAGE = OfflineLanguage()
 LEXICAL = Lexical(LANGUAGE.lemma)
 SERVER = settings.environment("SVODKA_QDRANT_URL")
