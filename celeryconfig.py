@@ -85,6 +85,7 @@ task_routes = {
     "budget.expire": {"queue": "control"},
     "persona.refresh": {"queue": "control"},
     "memory.purge": {"queue": "control"},
+    "dlq.retain": {"queue": "control"},
     "dlq.replay": {"queue": "control"},
     "dlq.discard": {"queue": "control"},
 }
@@ -98,14 +99,16 @@ beat_schedule = {
         "digest.due",
         "delivery.due",
         "trend.due",
-        "dlq.sweep",
         "budget.expire",
     )
 }
+# Bulk replays keep their rate sweep by sweep: a longer tick would let a minute's letters go at once.
+_letters_s = min(_set.sweep_s, 5.0)
+beat_schedule["dlq.sweep"] = {"task": "dlq.sweep", "schedule": _letters_s, "options": {"expires": _letters_s}}
 # By night in UTC; one that could not be run within the hour waits for the next night.
 beat_schedule |= {
     name: {"task": name, "schedule": crontab(hour="3", minute=minute), "options": {"expires": 3600}}
-    for name, minute in (("persona.refresh", "10"), ("memory.purge", "40"))
+    for name, minute in (("persona.refresh", "10"), ("memory.purge", "40"), ("dlq.retain", "50"))
 }
 # Beat keeps no state worth a file: a missed tick is made good by the next.
 beat_scheduler = "celery.beat:Scheduler"

@@ -78,10 +78,11 @@ def listing(
         query = query.where(Audit.tenant_id == tenant_id)
     if letter_id is not None:
         query = query.where(Audit.letter_id == letter_id)
-    return [_told(row) for row in session.scalars(query)]
+    return [told(row) for row in session.scalars(query)]
 
 
-def _told(row: Audit) -> dict[str, Any]:
+def told(row: Audit) -> dict[str, Any]:
+    """Return an action as lists show it; times in ISO 8601."""
     return {
         "id": row.id,
         "at": row.at.isoformat(),

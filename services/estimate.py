@@ -112,7 +112,9 @@ def _means(session: Session, subscriptions: Iterable[int], now: datetime) -> dic
 
 def _paying(session: Session, tenants: Iterable[int], now: datetime) -> set[int]:
     """Return the tenants that have paid for something that was part of no run."""
-    query = select(Usage.tenant_id.distinct()).where(
-        Usage.tenant_id.in_(list(tenants)), Usage.run_id.is_(None), Usage.at > now - BASIS
+    query = (
+        select(Usage.tenant_id)
+        .distinct()
+        .where(Usage.tenant_id.in_(list(tenants)), Usage.run_id.is_(None), Usage.at > now - BASIS)
     )
     return set(session.scalars(query))

@@ -27,6 +27,7 @@ __all__ = (
     "detail",
     "discard",
     "edit_and_replay",
+    "get",
     "groups",
     "page",
     "replay",

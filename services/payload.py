@@ -6,7 +6,6 @@ What is shown hides secrets, so an edit names only what is different: what still
 import json
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from functools import cache
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator
@@ -102,18 +101,13 @@ def change(session: Session, model: Model, row_id: int, edit: Mapping[str, Any])
                 f"$.{name}: {log.HIDDEN} stands for a secret that is not shown",
                 remedy=f"write the secret out, or leave {name} as it is",
             )
-    problem = best_match(_validator(json.dumps(_schema(row))).iter_errors({**given, **different}))
+    problem = best_match(Draft202012Validator(_schema(row)).iter_errors({**given, **different}))
     if problem is not None:
         raise UsageError(
             f"{problem.json_path}: {log.storable(problem.message)[:500]}",
             remedy="the letter's schema says what may be changed, and how",
         )
     return different
-
-
-@cache
-def _validator(text: str) -> Draft202012Validator:
-    return Draft202012Validator(json.loads(text))
 
 
 def _schema(row: Any) -> dict[str, Any]:

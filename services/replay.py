@@ -97,6 +97,7 @@ def _replay(
         close(letter, "permanent", now, f"not replayed: {error}")
         _audit(session, "replay", letter, before, now, by)
         return None
+    before["payload"] = payload.kept(payload.of(session, job.model, letter.row_id))
     changed = apply(session, letter, job, edit, channels)
     if by != audit.SWEEP:
         letter.attempt = 0  # an operator's replay starts the count of attempts afresh
@@ -129,7 +130,7 @@ def edit(
     if session.scalar(free) is None:
         # Waiting for it here, with the letter locked, could be waiting for one who waits for the letter.
         raise Busy(f"somebody is at {letter.task} {letter.row_id}", remedy="try again in a moment")
-    before = _brief(letter)
+    before = {**_brief(letter), "payload": payload.kept(payload.of(session, job.model, letter.row_id))}
     if apply(session, letter, job, wanted, channels):
         add_note(letter, now, f"changed by {audit.name(by)}")
         _audit(session, "edit", letter, before, now, by)
@@ -325,7 +326,7 @@ def _audit(
     session: Session, what: audit.Act, letter: DeadLetter, before: Mapping[str, Any], now: datetime, by: str
 ) -> None:
     after = _brief(letter)
-    if after["payload"] == before["payload"]:
+    if what != "edit":
         before, after = ({k: v for k, v in one.items() if k != "payload"} for one in (before, after))
     audit.note(
         session, what, tenant_id=letter.tenant_id, by=by, at=now, letter_id=letter.id, task=letter.task,

@@ -103,7 +103,9 @@ def brief(session: Session, run_id: int, *, now: datetime) -> Briefing:
     run = get(session, run_id)
     row = session.get_one(Subscription, run.subscription_id)
     window = Window(run.window_start, run.window_end)
-    posts = post.window_posts(session, run.tenant_id, row.id, window, row.starts_at, row.sources)
+    posts = post.window_posts(
+        session, run.tenant_id, row.id, window, row.starts_at, _wish(run, row, "sources")
+    )
     learned = memory.lessons(session, run_id, now=now)
     return Briefing(
         window=window,
@@ -111,12 +113,17 @@ def brief(session: Session, run_id: int, *, now: datetime) -> Briefing:
         subscription=row.name,
         posts=tuple(posts),
         stories=_stories(session, row.id, posts, window),
-        settings=adjusted(read_settings(row.settings), learned),
+        settings=adjusted(read_settings(_wish(run, row, "settings")), learned),
         repeats=post.repeats(session, posts, window.end),
         persona=persona.load(session, row.subscriber_id),
         lessons=tuple(one.words for one in learned),
         quoted=distrusted(learned),
     )
+
+
+def is_extractive(session: Session, run_id: int) -> bool:
+    """Return whether an operator wants the run made without a model."""
+    return get(session, run_id).changed.get("rung") == "extractive"
 
 
 def finish(
@@ -317,19 +324,24 @@ def _claims(run_id: int, digest: Digest) -> list[dict[str, Any]]:
     return claims
 
 
+def _wish(run: Run, row: Subscription, name: str) -> Any:
+    """Return what an operator set for this run alone, else what its subscription says."""
+    return run.changed.get(name, getattr(row, name))
+
+
 def _unsent(run: Run, row: Subscription, digest: Digest) -> str:
     """Return why a digest is kept and sent to nobody; "" when it is sent."""
     if row.removed_at is not None:
         return "its subscription was removed while it was made"
     if run.silent:
         return "missed while the subscription was paused, and wanted silent"
-    if digest.quiet and read_settings(row.settings).quiet == "skip":
+    if digest.quiet and read_settings(_wish(run, row, "settings")).quiet == "skip":
         return "nothing happened, and the subscription skips quiet digests"
     return ""
 
 
 def _post_deliveries(session: Session, run: Run, row: Subscription, at: datetime) -> None:
-    for channel, target in row.channels:
+    for channel, target in _wish(run, row, "channels"):
         session.execute(
             upsert(Delivery)
             .values(tenant_id=run.tenant_id, run_id=run.id, channel=channel, target=target, next_at=at)

@@ -53,6 +53,14 @@ class Settings(BaseSettings):
     retry_base_s: Annotated[
         float, Field(description="Base of the dead letters' exponential backoff, in seconds", ge=0.1, le=3600)
     ] = limits.DLQ_BASE_S
+    letter_days: Annotated[
+        int,
+        Field(
+            description="How many days closed dead letters stay, before they are moved into files",
+            ge=1,
+            le=3650,
+        ),
+    ] = 30
     lease_s: Annotated[
         float,
         Field(description="How long a worker may be silent before its work is taken over", ge=2, le=3600),

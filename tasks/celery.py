@@ -16,12 +16,14 @@ from kombu.exceptions import OperationalError
 from monitoring import metrics
 from services import (
     backlog,
+    bulk,
     deadletter,
     delivery,
     log,
     memory,
     pace,
     persona,
+    retention,
     settings,
     subscription,
     watch,
@@ -34,6 +36,7 @@ from tasks import job
 logger = logging.getLogger("svodka.tasks")
 app: Final = Celery("svodka", config_source="celeryconfig")
 LIMIT: Final = 500
+LETTERS: Final = 5_000
 KEPT_BUDGETS: Final = timedelta(days=90)
 
 
@@ -172,8 +175,10 @@ def dlq_sweep() -> int:
     """Replay the dead letters whose time has come, and close those whose work turns out to be done."""
     world = process.world
     with world.database.transaction() as session:
-        deadletter.settle_finished(session, job.LETTERS, now=world.clock.now())
-        letters = deadletter.due(session, now=world.clock.now())
+        now = world.clock.now()
+        deadletter.settle_finished(session, job.LETTERS, now=now)
+        bulk.keep_pace(session, now=now, grace_s=2 * world.settings.sweep_s)
+        letters = deadletter.due(session, now=now, limit=LETTERS)
     return nudge(
         errand for letter in letters if (errand := job.replay(world, letter, by="sweep")) is not None
     )
@@ -201,6 +206,14 @@ def memory_purge() -> None:
     with world.database.transaction() as session:
         pace.purge(session, now=world.clock.now())
     world.gateways.budget.purge(world.clock.now() - KEPT_BUDGETS)
+
+
+@app.task(name="dlq.retain")
+def dlq_retain() -> int:
+    """Move dead letters that ended long ago into a file, by night, and return how many."""
+    world = process.world
+    keep = timedelta(days=world.settings.letter_days)
+    return retention.retain(world.database, world.clock, world.settings.var / "letters", keep)
 
 
 @app.task(name="dlq.replay")

@@ -1,5 +1,6 @@
 """`svodka dlq`: what failed is shown, and the operator's buttons work."""
 
+import json
 import random
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -85,10 +86,13 @@ def test_a_replay_that_works_resolves_the_letter(svodka, database, letter):
     assert "resolved" in answer.out
     assert state(database, letter) == "resolved"
     with database.transaction() as session:
-        assert session.query(Delivery).one().state == "done"
-    again = svodka("dlq", "replay", letter)
-    assert again.code == 2
-    assert "resolved" in again.err
+        sent = session.query(Delivery).one()
+    assert sent.state == "done"
+    assert svodka("dlq", "replay", letter).code == 0
+    with database.transaction() as session:
+        again = session.query(Delivery).one()
+    assert (again.state, again.delivered_at, again.receipt) == ("done", sent.delivered_at, sent.receipt)
+    assert state(database, letter) == "resolved"
 
 
 def test_a_replay_that_fails_again_says_so(svodka, database, letter):
@@ -117,6 +121,85 @@ def test_a_letter_that_is_not_there_is_named(svodka, button, number):
     assert number in answer.err
 
 
-def test_another_tenants_letters_are_not_shown(svodka, letter, monkeypatch):
+def test_another_tenants_letters_are_neither_shown_nor_touched(
+    svodka, database, letter, monkeypatch, tmp_path
+):
     monkeypatch.setenv("SVODKA_TENANT", "other")
     assert svodka("dlq", "list", "--json").json == []
+    assert svodka("dlq", "list", "--group", "--json").json == []
+    for button in ("show", "replay", "discard"):
+        answer = svodka("dlq", button, letter)
+        assert (answer.code, f"no dead letter {letter}" in answer.err) == (1, True)
+    assert svodka("dlq", "replay", "--all", "--yes", "--json").json["letters"] == 0
+    assert svodka("dlq", "export", "--output", tmp_path / "all.jsonl", "--json").json["exported"] == 0
+    assert state(database, letter) == "permanent"
+
+
+def test_equal_failures_are_one_line(svodka, letter):
+    (group,) = svodka("dlq", "list", "--group", "--json").json
+    assert (group["count"], group["newest"], group["states"]) == (1, letter, {"permanent": 1})
+    assert "hunter2" not in svodka("dlq", "list", "--group").out
+
+
+@pytest.mark.parametrize("options", [
+    ("--class", "bug"), ("--task", "source.fetch"), ("--fingerprint", "0" * 16), ("--text", "another"),
+    ("--since", "2999-01-01T00:00:00Z"), ("--until", "2001-01-01T00:00:00Z"), ("--after", "1"),
+])  # fmt: skip
+def test_a_filter_leaves_out_what_it_does_not_name(svodka, letter, options):
+    assert svodka("dlq", "list", "--json", *options).json == []
+
+
+@pytest.mark.parametrize("options", [
+    ("--class", "permanent"), ("--task", "delivery.send"), ("--text", "PLAIN name"),
+    ("--since", "2001-01-01T00:00:00Z"), ("--until", "2999-01-01T00:00:00Z"),
+])  # fmt: skip
+def test_a_filter_finds_what_it_names(svodka, letter, options):
+    assert [row["id"] for row in svodka("dlq", "list", "--json", *options).json] == [letter]
+
+
+def test_a_replay_of_all_is_told_before_it_is_done(svodka, database, letter):
+    told = svodka("dlq", "replay", "--all", "--json").json
+    assert (told["dry_run"], told["letters"], told["by_task"]) == (True, 1, {"delivery.send": 1})
+    assert (told["cost"]["free"], told["cost"]["unknown"]) == (1, 0)
+    assert "say --yes" in svodka("dlq", "replay", "--all").out
+    assert state(database, letter) == "permanent"
+    done = svodka("dlq", "replay", "--all", "--yes", "--rate", "5/s", "--json").json
+    assert (done["dry_run"], done["letters"], done["rate_s"]) == (False, 1, 5.0)
+    assert state(database, letter) == "scheduled"
+    assert "Replaying 0 letters" in svodka("dlq", "replay", "--all", "--yes").out
+
+
+def test_an_edit_that_breaks_the_schema_is_refused_with_its_path(svodka, database, letter):
+    for edit, path in (('{"target": 7}', "$.target"), ('{"colour": "red"}', "$: "), ("[]", "$: ")):
+        answer = svodka("dlq", "replay", letter, "--edit", edit)
+        assert (answer.code, path in answer.err) == (2, True), answer.err
+    assert state(database, letter) == "permanent"
+
+
+def test_a_payload_is_changed_and_replayed(svodka, database, letter, tmp_path):
+    with database.transaction() as session:
+        session.query(Delivery).one().target = "../up"
+    (tmp_path / "edit.json").write_text('{"target": ""}')
+    answer = svodka("dlq", "replay", letter, "--edit", f"@{tmp_path}/edit.json")
+    assert answer.code == 0, answer.out + answer.err
+    assert state(database, letter) == "resolved"
+    acts = svodka("dlq", "audit", "--letter", letter, "--json").json
+    assert [act["what"] for act in acts] == ["edit"]
+    assert (acts[0]["before"]["payload"]["target"], acts[0]["after"]["payload"]["target"]) == ("../up", "")
+    assert acts[0]["who"]
+    assert "edit" in svodka("dlq", "audit").out
+
+
+def test_letters_are_exported_with_all_that_is_known(svodka, letter, tmp_path):
+    svodka("dlq", "discard", letter)
+    path = tmp_path / "letters.jsonl"
+    assert svodka("dlq", "export", "--output", path, "--json").json == {"exported": 1, "file": str(path)}
+    (line,) = map(json.loads, path.read_text().splitlines())
+    assert (line["id"], line["state"], line["audit"][0]["what"]) == (letter, "discarded", "discard")
+    assert "hunter2" not in path.read_text()
+    assert svodka("dlq", "export", "--output", path).code == 2
+
+
+@pytest.mark.parametrize("arguments", [(), ("1", "--all"), ("--all", "--rate", "fast"), ("--all", "--rate", "0/s"), ("1", "--edit", "{")])  # fmt: skip
+def test_what_cannot_be_understood_is_refused(svodka, database, arguments):
+    assert svodka("dlq", "replay", *arguments).code == 2

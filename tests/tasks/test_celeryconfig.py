@@ -12,7 +12,7 @@ from tasks import job
 
 FILE = celeryconfig.__file__
 OURS = sorted(name for name in tasks.app.tasks if not name.startswith("celery."))
-NIGHTLY = {"persona.refresh", "memory.purge"}
+NIGHTLY = {"persona.refresh", "memory.purge", "dlq.retain"}
 SWEEPS = {"source.due", "index.due", "digest.due", "delivery.due", "dlq.sweep"}
 
 
