@@ -19,7 +19,7 @@ import msgspec
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from domains.errors import Refused, Unavailable
+from domains.errors import InputError, Refused, Unavailable
 from domains.fusion import fused
 from domains.lexical import Lexical
 from domains.point import Dense, Scope, Shelf
@@ -215,7 +215,7 @@ class Retriever:
         try:
             with job.stage(leg):
                 answer = ask()
-        except (Unavailable, Refused) as error:
+        except (Unavailable, Refused, InputError) as error:
             if isinstance(error, Unavailable):
                 self._breaker.failed(leg)
             else:

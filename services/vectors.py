@@ -18,7 +18,7 @@ from sqlalchemy import delete, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from domains.errors import Busy, NotFound, Refused, Unavailable, UsageError
+from domains.errors import Busy, InputError, NotFound, Refused, Unavailable, UsageError
 from domains.lexical import Lexical
 from domains.point import COLLECTIONS, Collection, Dense, Embedder, Point, Scope, Shelf, Store
 from domains.ports import Clock
@@ -31,6 +31,8 @@ from services.shelving import VectorDue, VectorShelf
 logger = logging.getLogger("svodka.vectors")
 # A drain stops after so many batches, so that one import does not keep a worker from all else.
 TURN: Final = 100
+# What a store or an embedder that does not take a batch raises.
+REFUSALS: Final = (Unavailable, Refused, InputError)
 # How long after a failure a batch is left alone.
 REST: Final = timedelta(minutes=1)
 
@@ -135,7 +137,7 @@ class Vectors:
         """Put what is due (of one tenant) into the store. A store that is down leaves it due: that is logged, not raised."""
         try:
             return self.fill(tenant_id, turns=turns)
-        except (Unavailable, Refused) as error:
+        except REFUSALS as error:
             logger.warning("vectors wait: %s", error)
             return Drained(left=True)
 
@@ -151,7 +153,7 @@ class Vectors:
             try:
                 for claim in claims:
                     self._put(claim)
-            except (Unavailable, Refused):
+            except REFUSALS:
                 with self._database.transaction() as session:
                     backlog.postpone(session, claims, self._clock.now() + REST)
                 raise

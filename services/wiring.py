@@ -13,6 +13,7 @@ from monitoring.meter import Meter
 from services.cache import Cache
 from services.channel.factory import channels
 from services.database import Database
+from services.embedding import open_embedder
 from services.fetch import Fetcher
 from services.index import Indexer
 from services.intake import Intake
@@ -80,7 +81,7 @@ def build(settings: Settings, clock: Clock, rng: random.Random) -> World:
         host_interval_s=settings.host_interval_s,
     )
     lexical = Lexical(language.lemma)
-    vectors = Vectors(database, clock, _store(settings, database), lexical)
+    vectors = Vectors(database, clock, _store(settings, database), lexical, open_embedder(settings))
     memo = connect(settings.redis_url.get_secret_value() if settings.redis_url else None)
     return World(
         settings=settings,
@@ -90,14 +91,16 @@ def build(settings: Settings, clock: Clock, rng: random.Random) -> World:
         language=language,
         intake=Intake(database, clock, fetcher, settings.lease_s, meter),
         indexer=Indexer(database, clock, language, settings.lease_s),
-        watcher=Watcher(database, clock, settings.lease_s),
+        watcher=Watcher(database, clock, settings.lease_s, meter),
         renderer=Renderer(),
         channels=channels(settings, sys.stdout, clock),
         gateways=Gateways(settings, database, clock, rng, meter),
         meter=meter,
         memo=memo,
         vectors=vectors,
-        retriever=Retriever(database, vectors, lexical, language, Cache(memo.below("retrieval:"), clock)),
+        retriever=Retriever(
+            database, vectors, lexical, language, Cache(memo.below("retrieval:"), clock, meter=meter)
+        ),
     )
 
 
