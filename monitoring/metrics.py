@@ -45,7 +45,7 @@ PATHS: Final = ("fast", "smart", "extractive")
 RUNGS: Final = ("model", "cheaper_model", "extractive")
 DOMAINS: Final = ("digest", "trend", "answer")
 TASKS: Final = ("source.fetch", "index.posts", "digest.make", "delivery.send", "trend.detect")
-CHANNELS: Final = ("file", "stdout", "telegram", "mail", "webhook", "apprise", "feed", "page")
+CHANNELS: Final = ("file", "stdout", "telegram", "mail", "webhook", "apprise", "atom", "page")
 CACHES: Final = ("reply", "router", "retrieval", "product", "vision", "session")
 STAGES: Final = (
     "begin", "brief", "taste", "plan", "retrieve", "draft", "write", "verify", "correct", "rank", "gate",
@@ -66,8 +66,8 @@ SWEEPS: Final = (
 TREND_STATES: Final = ("emerging", "rising", "peaking", "fading", "over")
 SCOPES: Final = ("request", "run", "tenant_day", "provider_day")
 UNITS: Final = ("calls", "tokens", "money")
-LETTER_KINDS: Final = ("transient", "permanent", "poison", "bug")
-LETTER_STATES: Final = ("scheduled", "replaying", "permanent")
+LETTER_KINDS: Final = ("transient", "permanent", "poison", "budget", "bug")
+LETTER_STATES: Final = ("pending", "leased", "scheduled", "permanent")
 
 # The customer's metrics, by the customer's names.
 FAST_LATENCY: Final = Metric(
@@ -161,7 +161,7 @@ SWEEPS_DONE: Final = Metric(
 )
 RUNS: Final = Metric(
     "svodka_runs_total", "counter", "Runs that ended, by domain and end.",
-    {"domain": DOMAINS, "state": ("ship", "degraded", "skip", "hold", "retry")},
+    {"domain": DOMAINS, "state": ("ship", "degraded", "hold", "retry")},
 )  # fmt: skip
 STAGE_SECONDS: Final = Metric(
     "svodka_run_stage_seconds", "histogram", "Time a stage of a run took.",
@@ -208,7 +208,7 @@ TREND_CHANGES: Final = Metric(
 )
 TREND_HELD: Final = Metric(
     "svodka_trend_suppressed_total", "counter", "Would-be alarms that a guardrail held back, and which.",
-    {"why": ("routine", "covered", "history")},
+    {"why": ("routine", "covered")},
 )  # fmt: skip
 
 # Measured when somebody asks: the ledger in Postgres, and whether what we need answers.

@@ -11,6 +11,8 @@ from concurrent.futures import CancelledError, Future
 from typing import Final
 
 from domains.ports import Clock
+from monitoring import metrics
+from monitoring.meter import Counting, Meter
 from services.memo import Memo
 
 ENTRIES: Final = 10_000
@@ -24,8 +26,11 @@ _EXPIRES: Final = struct.Struct("<d")
 class Cache:
     """Bytes by key, for ``ttl_s``. Safe for threads."""
 
-    def __init__(self, memo: Memo, clock: Clock, *, ttl_s: float = TTL_S) -> None:
+    def __init__(
+        self, memo: Memo, clock: Clock, *, ttl_s: float = TTL_S, meter: Counting | None = None
+    ) -> None:
         self._memo, self._clock, self._ttl_s = memo, clock, ttl_s
+        self._meter = meter or Meter(None)
         self._own: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
         self._flights: dict[str, Future[bytes]] = {}
         self._lock = threading.Lock()
@@ -37,6 +42,7 @@ class Cache:
         who asks computes afresh.
         """
         kept = self._recall(key)
+        self._meter.count(metrics.CACHE_MISSES if kept is None else metrics.CACHE_HITS, cache="retrieval")
         if kept is not None:
             return kept, True
         with self._lock:

@@ -44,6 +44,7 @@ WORK_TABLES: Final = {
     "index.posts": ("tenant", "live"),
     "digest.make": ("run", LIVE),
     "delivery.send": ("delivery", LIVE),
+    "trend.detect": ("watch", LIVE),
 }
 DUE: Final = """
     SELECT count(*), coalesce(extract(epoch FROM :now - min(CASE WHEN state = 'due' THEN next_at ELSE lease_until END)), 0)
@@ -51,7 +52,7 @@ DUE: Final = """
 """
 LETTERS: Final = """
     SELECT kind, state, count(*) FROM dead_letter
-    WHERE state IN ('scheduled', 'replaying', 'permanent') GROUP BY kind, state
+    WHERE state IN ('pending', 'leased', 'scheduled', 'permanent') GROUP BY kind, state
 """
 BUDGETS: Final = """
     SELECT kind, sum(spent_calls), sum(spent_tokens), sum(spent_micros) / 1e6,
@@ -93,8 +94,8 @@ SOURCES: Final = f"""
 """
 TRENDS: Final = f"""
     SELECT state, count(*) FROM (
-        SELECT DISTINCT ON (trend_id) trend_id, state FROM trend_point p JOIN trend t ON t.id = p.trend_id
-        WHERE t.began_at >= :lately AND t.{LIVE} ORDER BY trend_id, p.at DESC, p.id DESC
+        SELECT DISTINCT ON (p.trend_id) p.trend_id, p.state FROM trend_point p JOIN trend t ON t.id = p.trend_id
+        WHERE t.began_at >= :lately AND t.{LIVE} ORDER BY p.trend_id, p.at DESC, p.id DESC
     ) AS newest GROUP BY state
 """
 
@@ -242,3 +243,5 @@ def _sources(session: Session, times: dict[str, Any]) -> Iterator[Gauge]:
     found = {"paused": paused, "silent": silent, "failing": failing, "ok": ok}
     yield from (Gauge(metrics.SOURCES, count, (health,)) for health, count in found.items())
     yield Gauge(metrics.SOURCE_LAG, float(lag_s))
+    states = {state: count for state, count in session.execute(text(TRENDS), times)}  # noqa: C416  typed rows
+    yield from (Gauge(metrics.TRENDS, states.get(state, 0), (state,)) for state in metrics.TREND_STATES)

@@ -6,6 +6,7 @@ What a watcher remembers is derived from posts alone: two processes that take tu
 """
 
 import pickle
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,7 +16,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from domains.ports import Clock
 from domains.tally import TICK, end_of, tick_of
-from domains.trend import Detector
+from domains.trend import Change, Detector
+from monitoring import metrics
+from monitoring.meter import Counting, Meter
 from services import trend, work
 from services.almanac import Watch
 from services.database import Database
@@ -41,8 +44,11 @@ class _Memory:
 class Watcher:
     """Detects trends; one per process, not safe for threads."""
 
-    def __init__(self, database: Database, clock: Clock, lease_s: float) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, lease_s: float, meter: Counting | None = None
+    ) -> None:
         self._database, self._clock, self._lease_s = database, clock, lease_s
+        self._meter = meter or Meter(None)
         self._memories: dict[int, _Memory] = {}
 
     def catch_up(self, lease: work.Lease) -> tuple[int, datetime | None]:
@@ -79,6 +85,7 @@ class Watcher:
             trend.take_back(session, tenant_id)
             trend.record(session, tenant_id, changes, settled=True)
             work.note(session, lease, settled_until=until)
+        _count(self._meter, changes)
         memory.until = until
 
     def _draft(self, lease: work.Lease, tenant_id: int, memory: _Memory, until: datetime) -> None:
@@ -109,6 +116,14 @@ def of(database: Database, tenant_id: int, *, now: datetime) -> int:
     again = row.on_conflict_do_update(index_elements=["tenant_id"], set_={"next_at": now})
     with database.transaction() as session:
         return session.execute(again.returning(Watch.id)).scalar_one()
+
+
+def _count(meter: Counting, changes: Iterable[Change]) -> None:
+    for change in changes:
+        if change.why:
+            meter.count(metrics.TREND_HELD, why=change.why.split(" ")[0].rstrip(":"))
+        else:
+            meter.count(metrics.TREND_CHANGES, state=change.state)
 
 
 def _whole(at: datetime) -> datetime:

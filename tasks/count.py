@@ -114,6 +114,17 @@ def request(
             meter.count(metrics.BUDGET_EXCEEDED, kind=kind)
 
 
+def looked(
+    meter: Counting, *, ok: bool, seconds: float, tokens: int = 0, confidence: float | None = None
+) -> None:
+    """Count a picture that was looked at: whether it could be read, how sure, how fast and for how many tokens."""
+    meter.count(metrics.VISION_REQUESTS, outcome="ok" if ok else "failed")
+    meter.observe(metrics.VISION_LATENCY, seconds)
+    meter.count(metrics.VISION_TOKENS, tokens)
+    if confidence is not None:
+        meter.observe(metrics.VISION_CONFIDENCE, confidence)
+
+
 def digest(meter: Counting, outcome: Outcome, seconds: float) -> None:
     """Count a digest that came to its end, shipped or held."""
     prose = None if outcome.prose is UNSET else outcome.prose
