@@ -22,10 +22,10 @@ export PIP_NO_CACHE_DIR := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test chaos cover check prompts fmt bench clean
+.PHONY: help demo up test chaos cover check prompts fmt bench bench-trends clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(UV) ## Start the servers and a worker, import the example stream, print its digest, stop everything
 	@$(SVODKA) demo $(ARGS)
@@ -58,6 +58,9 @@ fmt: $(UV) ## Format the code and mend what the linter can mend
 
 bench: $(UV) ## Measure the hot paths, one benchmark after another
 	@set -e; for file in benchmarks/*.py; do name=$$(basename "$$file" .py); echo "== $$name"; $(RUN) python -m "benchmarks.$$name" $(ARGS); done
+
+bench-trends: $(UV) ## Measure trends beside other ways to find them; plots go to out/trends (ARGS="--seeds 1000")
+	@$(RUN) python -m benchmarks.trends --plots out/trends $(ARGS)
 
 clean: ## Remove the environment, the tools and every cache; var/ and out/ are yours and stay
 	@rm -rf .venv .tools dist .coverage .coverage.* coverage.xml .pytest_cache .mypy_cache .ruff_cache .hypothesis \
