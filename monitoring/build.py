@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from monitoring import rules
+from monitoring import dashboard, rules
 
 ROOT: Final = Path(__file__).parent
 
@@ -12,6 +12,9 @@ def files() -> dict[Path, str]:
     """Return every made file's text by its path below monitoring/."""
     made = {Path("alerts") / name: text for name, text in rules.prometheus().items()}
     made[Path("grafana/provisioning/alerting/svodka.yml")] = rules.grafana()
+    provisioning = Path("grafana/provisioning")
+    made |= {provisioning / name: text for name, text in dashboard.provisioning().items()}
+    made |= {Path("dashboards") / name: text for name, text in dashboard.texts().items()}
     return made
 
 
