@@ -10,6 +10,7 @@ from domains.errors import Refused, Unavailable
 from services.schema import DeadLetter, Source
 from tests import browser
 from tests.web.conftest import HOSTILE, PASSWORD, USER
+from web.flower.page import price
 
 
 def state(database, letter):
@@ -182,3 +183,22 @@ def test_an_edited_payload_that_breaks_its_schema_is_refused_with_the_path_and_k
     audit = re.search(r'<table[^>]*id="audit".*?</table>', shown, re.DOTALL)[0]
     assert "b.example" in audit
     assert USER in audit
+
+
+@pytest.mark.parametrize(
+    ("cost", "said"),
+    [
+        ({}, "none: no model is asked"),
+        ({"unknown": 2}, "nothing is known of 2 letters"),
+        (
+            {"known": 3, "tokens": 1500, "micros": 2_500_000},
+            "about 1,500 tokens and 2.50 in money for 3 letters",
+        ),
+        (
+            {"known": 1, "unknown": 1, "unpriced": 1},
+            "about 0 tokens and 0.00 in money for 1 letters; nothing is known of 1 letters; 1 have no known price",
+        ),
+    ],
+)
+def test_a_cost_is_told_as_far_as_it_is_known(cost, said):
+    assert price(dict.fromkeys(("known", "unknown", "unpriced", "tokens", "micros"), 0) | cost) == said

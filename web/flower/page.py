@@ -167,9 +167,15 @@ def price(cost: Mapping[str, int]) -> str:
     """Return an estimate in words: what is known, and of how many letters nothing is."""
     if not cost["known"] and not cost["unknown"]:
         return "none: no model is asked"
-    said = f"about {cost['tokens']:,} tokens and {cost['micros'] / 1_000_000:,.2f} in money for {cost['known']} letters"
-    said += f"; nothing is known of {cost['unknown']}" if cost["unknown"] else ""
-    return said + (f"; {cost['unpriced']} without a known price" if cost["unpriced"] else "")
+    said = []
+    if cost["known"]:
+        money = cost["micros"] / 1_000_000
+        said.append(f"about {cost['tokens']:,} tokens and {money:,.2f} in money for {cost['known']} letters")
+    if cost["unknown"]:
+        said.append(f"nothing is known of {cost['unknown']} letters")
+    if cost["unpriced"]:
+        said.append(f"{cost['unpriced']} have no known price")
+    return "; ".join(said)
 
 
 def tone(word: str) -> str:
