@@ -36,8 +36,10 @@ up: $(UV) ## Keep servers, worker and beat running until Ctrl-C
 test: $(UV) ## Run every test (ARGS="-k word" picks some)
 	@$(RUN) pytest $(ARGS)
 
-chaos: $(UV) ## Run only the tests that kill real processes (`make test` runs them too)
+chaos: $(UV) ## The long form: kill at chosen places, then 1,000 runs under 200 faults on two brokers, with reports
 	@$(RUN) pytest -m chaos $(ARGS)
+	@for broker in valkey rabbitmq; do \
+		$(RUN) python -m tests.chaos.storm --broker $$broker --report docs/chaos/$$broker.md || exit 1; done
 
 cover: $(UV) ## Run the other tests and measure coverage; too little of it fails
 	@$(RUN) pytest -m "not chaos" --cov --cov-report=term --cov-report=xml $(ARGS)
