@@ -38,7 +38,7 @@ def list_(states: tuple[str, ...], days: int, limit: int, *, refused: bool) -> N
         else:
             found = trends.trends(session, tenant_id, states=states, since=since, limit=limit)
             rows = [_row(one) for one in found]
-        _table(rows, f"No trend in {days} days.")
+        _table(rows, trends.missing(session, tenant_id, now=world.clock.now()) or f"No trend in {days} days.")
 
 
 @trend.command()

@@ -19,14 +19,15 @@ from domains import limits, topic
 from domains.burst import in_words
 from domains.errors import NotFound
 from domains.story import headline
-from domains.tally import Mention, kind_of
-from domains.trend import Change
+from domains.tally import TICK, Mention, kind_of
+from domains.trend import COLD, Change
 from services import memory
 from services.almanac import Trend, TrendAlert, TrendPoint, TrendRefusal
 from services.schema import Post, Source, Story, Subscriber, Subscription
 
 # A subscriber is not told of the same unit again for so long, whatever it does.
 COOLDOWN: Final = timedelta(hours=12)
+HOUR: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,16 @@ def first_at(session: Session, tenant_id: int) -> datetime | None:
     """Return the time of a tenant's first analysed post."""
     query = select(func.min(Post.at)).where(Post.tenant_id == tenant_id, Post.indexed_at.is_not(None))
     return session.execute(query).scalar_one()
+
+
+def missing(session: Session, tenant_id: int, *, now: datetime) -> str:
+    """Return why nothing can be found yet, in words; "" when there is enough history."""
+    first = first_at(session, tenant_id)
+    if first is None:
+        return "Not enough history: no post was read yet."
+    if now - first < COLD * TICK:
+        return f"Not enough history: posts since {first:%Y-%m-%d %H:%M} UTC, trends need {COLD * TICK / HOUR:.0f} hours."
+    return ""
 
 
 def unread_at(session: Session, tenant_id: int) -> datetime | None:

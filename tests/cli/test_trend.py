@@ -3,10 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from domains.forecast import Forecast
 from domains.trend import Change
 from services import trend
+from services.schema import Post
 from tests import rows
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -42,7 +44,17 @@ def written(database, tenant_id, *changes):
 
 def test_no_trend_is_said_in_words(svodka):
     said = svodka("trend", "list")
-    assert (said.code, said.out.strip()) == (0, "No trend in 3 days.")
+    assert (said.code, said.out.strip()) == (0, "Not enough history: no post was read yet.")
+
+
+@pytest.mark.parametrize(("hours", "words"), [(2, "trends need 6 hours"), (9, "No trend in 3 days.")])
+def test_too_short_a_history_is_said(svodka, database, hours, words):
+    tenant_id = rows.tenant(database, "default")
+    source = rows.feed(database, tenant_id, "wire", now=NOW)
+    rows.posts(database, tenant_id, source, rows.entry(1, "A first post.", at=NOW - hours * HOUR), now=NOW)
+    with database.transaction() as session:
+        session.execute(update(Post).values(indexed_at=NOW))
+    assert words in svodka("trend", "list").out
 
 
 def test_trends_are_listed_and_one_is_shown(svodka, database, posts):
