@@ -83,6 +83,7 @@ task_routes = {
     "delivery.due": {"queue": "control"},
     "dlq.sweep": {"queue": "control"},
     "budget.expire": {"queue": "control"},
+    "baseline.snapshot": {"queue": "control"},
     "persona.refresh": {"queue": "control"},
     "memory.purge": {"queue": "control"},
     "dlq.retain": {"queue": "control"},
@@ -110,6 +111,10 @@ beat_schedule |= {
     name: {"task": name, "schedule": crontab(hour="3", minute=minute), "options": {"expires": 3600}}
     for name, minute in (("persona.refresh", "10"), ("memory.purge", "40"), ("dlq.retain", "50"))
 }
+# Morning and evening in UTC.
+beat_schedule["baseline.snapshot"] = {
+    "task": "baseline.snapshot", "schedule": crontab(hour="6,18", minute="0"), "options": {"expires": 3600}
+}  # fmt: skip
 # Beat keeps no state worth a file: a missed tick is made good by the next.
 beat_scheduler = "celery.beat:Scheduler"
 beat_max_loop_interval = 5

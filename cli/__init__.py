@@ -7,8 +7,10 @@ from importlib.metadata import version
 import click
 
 from cli import (
+    alerting,
     backtest,
     backup,
+    baseline,
     budget,
     delivery,
     digest,
@@ -41,6 +43,7 @@ for _one in (
     subscription.subscription, schedule.schedule,
     delivery.delivery, digest.digest, digest.replay, digest.why, letter.dlq, backtest.backtest, budget.budget,
     persona.follow, persona.mute, persona.rate, persona.persona, flower.flower, metrics.metrics,
+    baseline.baseline, alerting.alerting,
     backup.backup, backup.restore, trend.trend, index.index,
 ):  # fmt: skip
     command.add_command(_one)

@@ -85,6 +85,25 @@ class Settings(BaseSettings):
     metrics_address: Annotated[
         str, Field(description="Address that metrics are served on; Prometheus has to reach it")
     ] = "127.0.0.1"
+    prometheus_url: Annotated[
+        str,
+        Field(
+            description="Prometheus that baselines are taken from, morning and evening; empty: dashboards only",
+            pattern="^(https?://.*)?$",
+        ),
+    ] = ""
+    alert_telegram_chat: Annotated[
+        str,
+        Field(description="Number of the chat that alerts go to, by the Telegram bot", pattern=r"^(-?\d{1,15})?$"),
+    ] = ""
+    alert_mail_to: Annotated[str, Field(description="Address that alerts are mailed to")] = ""
+    alert_webhook_url: Annotated[
+        str,
+        Field(
+            description="Address that alerts are posted to, the dead-man's switch included",
+            pattern="^(https?://.*)?$",
+        ),
+    ] = ""
     flower_port: Annotated[
         int,
         Field(description="Port of Flower, the operators' page; 0: `svodka up` starts none", ge=0, le=65535),

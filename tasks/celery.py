@@ -13,7 +13,7 @@ from celery import Celery
 from celery.signals import setup_logging, task_success, worker_process_init, worker_process_shutdown
 from kombu.exceptions import OperationalError
 
-from monitoring import metrics
+from monitoring import baseline, metrics
 from services import (
     backlog,
     bulk,
@@ -214,6 +214,14 @@ def dlq_retain() -> int:
     world = process.world
     keep = timedelta(days=world.settings.letter_days)
     return retention.retain(world.database, world.clock, world.settings.var / "letters", keep)
+
+
+@app.task(name="baseline.snapshot")
+def baseline_snapshot() -> int:
+    """Keep the dashboards, and what Prometheus says where one is set, and return how many files that made."""
+    set_, now = process.world.settings, process.world.clock.now()
+    label = "morning" if now.hour < 12 else "evening"
+    return len(baseline.keep(set_.var / baseline.REPORTS, label, now, set_.prometheus_url))
 
 
 @app.task(name="dlq.replay")
