@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Select, delete, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, delete, exists, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -21,12 +21,16 @@ LEASE: Final = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Rows of one tenant that are ours to put: for which state each was ``queued``, and those there are as ``items``."""
+    """Rows of one tenant that are ours to put: for which state each was ``queued``, and those there are as ``items``.
+
+    ``untried`` are those that nobody tried to put before.
+    """
 
     shelf: Shelf
     tenant_id: int
     queued: dict[int, datetime] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
+    untried: set[int] = field(default_factory=set)
 
 
 def enqueue(
@@ -101,6 +105,8 @@ def take(session: Session, maker: str, now: datetime, tenant_id: int | None = No
         shelf = row.shelf
         claim = claims.setdefault((shelf, due.tenant_id), Claim(shelf, due.tenant_id))
         claim.queued[due.item_id] = due.queued_at
+        if due.next_at <= due.queued_at:
+            claim.untried.add(due.item_id)
     postpone(session, claims.values(), now + LEASE)
     for claim in claims.values():
         origin = ORIGINS.get(claim.shelf.collection)
@@ -108,31 +114,34 @@ def take(session: Session, maker: str, now: datetime, tenant_id: int | None = No
     return [*claims.values()]
 
 
-def settle(session: Session, claims: Sequence[Claim], now: datetime) -> None:
-    """Forget what is done; what was queued again meanwhile is due at once."""
+def settle(session: Session, claims: Sequence[Claim]) -> None:
+    """Forget what is done; what was queued again meanwhile is due at once, as if it had never been tried."""
     for claim in claims:
         session.execute(
             delete(VectorDue).where(
-                VectorDue.collection == claim.shelf.collection,
-                VectorDue.generation == claim.shelf.generation,
-                tuple_(VectorDue.item_id, VectorDue.queued_at).in_([*claim.queued.items()]),
+                *_of(claim), tuple_(VectorDue.item_id, VectorDue.queued_at).in_([*claim.queued.items()])
             )
         )
-    postpone(session, claims, now)
+        session.execute(
+            update(VectorDue)
+            .where(*_of(claim), VectorDue.item_id.in_([*claim.queued]))
+            .values(next_at=VectorDue.queued_at)
+        )
 
 
 def postpone(session: Session, claims: Iterable[Claim], until: datetime) -> None:
     """Leave rows alone until a moment."""
     for claim in claims:
         session.execute(
-            update(VectorDue)
-            .where(
-                VectorDue.collection == claim.shelf.collection,
-                VectorDue.generation == claim.shelf.generation,
-                VectorDue.item_id.in_([*claim.queued]),
-            )
-            .values(next_at=until)
+            update(VectorDue).where(*_of(claim), VectorDue.item_id.in_([*claim.queued])).values(next_at=until)
         )
+
+
+def _of(claim: Claim) -> tuple[ColumnElement[bool], ...]:
+    return (
+        VectorDue.collection == claim.shelf.collection,
+        VectorDue.generation == claim.shelf.generation,
+    )
 
 
 def size(collection: str, generation: int) -> Select[int]:

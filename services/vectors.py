@@ -18,7 +18,7 @@ from sqlalchemy import delete, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from domains.errors import Busy, InputError, NotFound, Refused, Unavailable, UsageError
+from domains.errors import Busy, InputError, NotFound, Refused, SvodkaError, Unavailable, UsageError
 from domains.lexical import Lexical
 from domains.point import COLLECTIONS, Collection, Dense, Embedder, Point, Scope, Shelf, Store
 from domains.ports import Clock
@@ -142,25 +142,31 @@ class Vectors:
             return Drained(left=True)
 
     def fill(self, tenant_id: int | None = None, *, turns: int = TURN) -> Drained:
-        """Do as `drain` does, but raise Unavailable or Refused when the store or the embedder does not take it."""
+        """Do as `drain` does, but raise Unavailable, Refused or InputError when a store or embedder does not take it.
+
+        What it does not take is put into the full text all the same, and rests.
+        """
         self.found()
-        put = 0
+        put, failure = 0, None
         for _ in range(turns):
             with self._database.transaction() as session:
                 claims = backlog.take(session, self.maker, self._clock.now(), tenant_id)
             if not claims:
-                return Drained(put)
-            try:
-                for claim in claims:
-                    self._put(claim)
-            except REFUSALS:
-                with self._database.transaction() as session:
-                    backlog.postpone(session, claims, self._clock.now() + REST)
-                raise
+                break
+            self._words(claims, again=failure is None)
+            if failure is None:
+                failure = self._taken(claims)
             with self._database.transaction() as session:
-                backlog.settle(session, claims, self._clock.now())
-            put += sum(len(claim.queued) for claim in claims)
-        return Drained(put, left=True)
+                if failure is None:
+                    backlog.settle(session, claims)
+                    put += sum(len(claim.queued) for claim in claims)
+                else:
+                    backlog.postpone(session, claims, self._clock.now() + REST)
+        else:
+            return Drained(put, left=True)
+        if failure is not None:
+            raise failure
+        return Drained(put)
 
     def rebuild(self, collection: Collection, to: int | None = None) -> Shelf:
         """Begin a new generation with everything due for it, and return it; `fill` fills it, `switch` makes it answer.
@@ -287,11 +293,25 @@ class Vectors:
         names = ["collection", "generation", "item_id", "tenant_id", "queued_at", "next_at"]
         session.execute(insert(VectorDue).from_select(names, row).on_conflict_do_nothing())
 
+    def _words(self, claims: Sequence[backlog.Claim], *, again: bool) -> None:
+        """Put posts into the full text, which needs only Postgres; those that were tried before only ``again``."""
+        with self._database.transaction() as session:
+            for claim in claims:
+                if claim.shelf.collection == "posts":
+                    items = [item for item in claim.items if again or item.id in claim.untried]
+                    fulltext.put(session, items, self._lexical)
+
+    def _taken(self, claims: Sequence[backlog.Claim]) -> SvodkaError | None:
+        """Put what was claimed into the store; return why it was not taken, or None."""
+        try:
+            for claim in claims:
+                self._put(claim)
+        except REFUSALS as error:
+            return error
+        return None
+
     def _put(self, claim: backlog.Claim) -> None:
         shelf, items = claim.shelf, claim.items
-        if claim.shelf.collection == "posts":
-            with self._database.transaction() as session:
-                fulltext.put(session, items, self._lexical)
         dense = self._embedder.embed([item.text for item in items]) if self._embedder and items else None
         points = [
             Point(
