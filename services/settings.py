@@ -94,7 +94,10 @@ class Settings(BaseSettings):
     ] = ""
     alert_telegram_chat: Annotated[
         str,
-        Field(description="Number of the chat that alerts go to, by the Telegram bot", pattern=r"^(-?\d{1,15})?$"),
+        Field(
+            description="Number of the chat that alerts go to, by the Telegram bot",
+            pattern=r"^(-?\d{1,15})?$",
+        ),
     ] = ""
     alert_mail_to: Annotated[str, Field(description="Address that alerts are mailed to")] = ""
     alert_webhook_url: Annotated[

@@ -41,17 +41,20 @@ def test_each_kind_of_work_has_a_queue_of_its_own():
     assert "control" not in queues
 
 
+TWICE_A_DAY = ("baseline.snapshot",)
+
+
 def test_beat_looks_for_all_work_and_what_nobody_could_run_in_time_expires():
     schedule = celeryconfig.beat_schedule
     assert SWEEPS <= {entry["task"] for entry in schedule.values()} <= set(OURS)
     for name, entry in schedule.items():
-        every_s = entry["schedule"] if name not in NIGHTLY else 24 * 3600
+        every_s = entry["schedule"] if name not in {*NIGHTLY, *TWICE_A_DAY} else 12 * 3600
         assert 0 < entry["options"]["expires"] <= every_s, name
 
 
 def test_beat_ticks_as_often_as_the_setting_says(monkeypatch):
     found = load(monkeypatch, sweep_s="5")
-    sweeps = {name: one for name, one in found["beat_schedule"].items() if name not in NIGHTLY}
+    sweeps = {name: one for name, one in found["beat_schedule"].items() if name not in {*NIGHTLY, *TWICE_A_DAY}}
     assert {(one["schedule"], one["options"]["expires"]) for one in sweeps.values()} == {(5, 5)}
     assert all(found["beat_schedule"][name]["schedule"].hour == {3} for name in NIGHTLY)
 
