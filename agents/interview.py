@@ -61,8 +61,11 @@ class _UnansweredError(Exception):
 class Interview:
     """The questions of one run. After one that no model answered no other is sent: the ladder has just been walked."""
 
-    def __init__(self, gateway: Gateway, journal: Journal, randomness: bytes) -> None:
+    def __init__(
+        self, gateway: Gateway, journal: Journal, randomness: bytes, deadline_s: float = DEADLINE_S
+    ) -> None:
         self._gateway, self._journal, self._randomness = gateway, journal, randomness
+        self._deadline_s = deadline_s
         self._counts: Counter[str] = Counter()
         self.answers: list[Asked] = []
         self.failure: Extractive | None = None
@@ -81,7 +84,7 @@ class Interview:
         number = self._counts[name]
         asking = prompt.load(name)
         drawn = self._token(name, number, data)
-        request = _request(asking, plain or {}, data, drawn)
+        request = _request(asking, plain or {}, data, drawn, self._deadline_s)
         check = _check(usable, drawn) if usable else None
         step = f"write.{name}.{number}.{sha256(canonical(request)).hexdigest()[:12]}"
         try:
@@ -144,7 +147,11 @@ def _check(usable: Usable, drawn: str) -> Check:
 
 
 def _request(
-    asking: Prompt, plain: Mapping[str, str], data: Mapping[str, Sequence[Block]], drawn: str
+    asking: Prompt,
+    plain: Mapping[str, str],
+    data: Mapping[str, Sequence[Block]],
+    drawn: str,
+    deadline_s: float = DEADLINE_S,
 ) -> Request:
     return Request(
         purpose=f"write.{asking.name}",
@@ -152,5 +159,5 @@ def _request(
         prompt_hash=asking.sha256,
         max_tokens=asking.front.max_tokens,
         schema=asking.schema,
-        deadline_s=DEADLINE_S,
+        deadline_s=deadline_s,
     )

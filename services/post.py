@@ -144,6 +144,12 @@ def find(session: Session, tenant_id: int, ref: str) -> domain.Post:
     return _value(row)
 
 
+def read(session: Session, tenant_id: int, ids: Sequence[int]) -> dict[int, domain.Post]:
+    """Return those posts of the tenant that have these rows, in one query."""
+    query = _posts().where(Post.tenant_id == tenant_id, Post.id.in_(ids))
+    return {row.Post.id: _value(row) for row in session.execute(query)} if ids else {}
+
+
 def pending(session: Session, tenant_id: int, until: datetime | None = None) -> int:
     """Return how many posts before ``until`` wait to be indexed."""
     query = select(func.count()).where(Post.tenant_id == tenant_id, Post.indexed_at.is_(None))
