@@ -78,8 +78,8 @@ def kleinberg(
         count = sum(map(len, batches.values()))
         if count < least:
             continue
-        base = min(count / everything, 0.3)
-        burst = min(base * scale, 0.9)
+        base = min(count / everything, 0.999)
+        burst = scale * base / (1 - base + scale * base)
         cost, posts = 0.0, deque[int](maxlen=50)
         switch = gamma * math.log(len(slots))
         for slot in range(min(batches), max(batches) + 1):

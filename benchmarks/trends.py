@@ -277,7 +277,10 @@ def draw(folder: Path, stream: Stream, alarms: Sequence[Alarm]) -> list[Path]:
     for event in [event for event in _rows("tgnews_events_dev") if event["event"] in PLOTTED]:
         own = [f"{channel}/{post}" for channel, post in event["posts"]]
         known = {number[name] for name in own if name in number}
-        best = max(alarms, key=lambda alarm: (len(known & set(alarm.posts)), -alarm.at.timestamp()))
+        hits = [alarm for alarm in alarms if len(known & set(alarm.posts)) >= max(2, 0.3 * len(alarm.posts))]
+        if not hits:
+            continue
+        best = min(hits, key=lambda alarm: alarm.at)
         first = datetime.fromisoformat(event["first_post"])
         figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
         for label, names, colour in (
@@ -405,12 +408,20 @@ def steady() -> dict[str, Any]:
     ]
     everyone: dict[str, Callable[[Sequence[Mention]], int]] = {
         "ours": lambda mentions: len(alarms_of(detect(mentions))),
-        **{name: (lambda mentions, peer=peer: len(peer(mentions))) for name, peer in PEERS.items()},
+        **{
+            name: (lambda mentions, peer=peer: len(peer([_first(one) for one in mentions])))
+            for name, peer in PEERS.items()
+        },
     }
     return {
         name: {"one post in 4 minutes": count(one), "subscribe": count(footer)}
         for name, count in everyone.items()
     }
+
+
+def _first(mention: Mention) -> Mention:
+    """Return a mention of the word alone."""
+    return Mention(mention.post, mention.at, mention.family, (mention.units[1],))
 
 
 def crises(language: OfflineLanguage) -> dict[str, Any]:

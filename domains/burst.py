@@ -53,7 +53,10 @@ def expected(prior: Prior, past: float, past_exposure: float, exposure: float) -
 
 
 def settled(prior: Prior, past: float, past_exposure: float, exposure: float) -> Expected:
-    """Return what to expect of a unit whose beginning nobody saw: its own past, where that says more than `expected`."""
+    """Return what to expect of a unit whose beginning nobody saw: its own past, where that says more than `expected`.
+
+    So are words: the common ones are far commoner than any prior that fits the rare ones would have them.
+    """
     law = expected(prior, past, past_exposure, exposure)
     own = exposure * past / past_exposure if past_exposure > 0 else 0.0
     return Expected(own, prior.noise) if own > law.mean else law

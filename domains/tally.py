@@ -8,7 +8,7 @@ Times are ticks of `TICK` since 1970. What is kept exactly is bounded by a day o
 
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -85,11 +85,6 @@ def end_of(tick: int) -> datetime:
 def kind_of(unit: str) -> str:
     """Return a unit's kind, one of `KINDS`."""
     return {"s": "story", "#": "hashtag", "n": "name"}.get(unit[0], "term")
-
-
-def voices(sights: Iterable[Sight]) -> int:
-    """Return how many of the sights count, each publisher's at most `VOICES`."""
-    return sum(min(count, VOICES) for count in Counter(family for _, family, _ in sights).values())
 
 
 class Tally:

@@ -21,7 +21,7 @@ from domains.burst import discoveries, expected, scanned, settled, tail
 from domains.forecast import HORIZON, Forecast, Forecaster
 from domains.lifecycle import Life, Pulse, State
 from domains.routine import OF_DAYS, reason
-from domains.tally import DAY, HOUR, TICK, Entry, Mention, Sight, Tally, end_of, kind_of, tick_of, voices
+from domains.tally import DAY, HOUR, TICK, VOICES, Entry, Mention, Sight, Tally, end_of, kind_of, tick_of
 
 SCALES: Final = (HOUR // 4, HOUR, 6 * HOUR, DAY)
 # What is there when a stream begins may have been there for ever: one day is its history before another is judged.
@@ -97,6 +97,16 @@ class _Found:
     since: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """What a window holds: posts, voices (`domains.tally.VOICES` of a publisher), publishers, the first post's tick."""
+
+    posts: int
+    voices: int
+    families: int
+    since: int
+
+
 class Detector:
     """Finds trends. Not safe for threads."""
 
@@ -164,49 +174,51 @@ class Detector:
         if len(entry.sights) < self.support.posts or self._waits(tick, unit, entry):
             return
         _, floor = self._waves.get(unit, (0, -1))
-        recent = entry.after(max(tick - DAY, floor))
-        if len(recent) < self.support.posts or len({sight[1] for sight in recent}) < self.support.families:
+        counts = _counted(entry.sights, tick, floor)
+        if not counts or counts[-1].posts < self.support.posts or counts[-1].families < self.support.families:
             return
-        best = _Found(1.0, tick, recent[0][0])
-        for scale in SCALES:
-            sights = [sight for sight in recent if sight[0] > tick - scale]
-            if len(sights) < 2:
+        past, before = self._past(tick, unit, entry, counts[-1])
+        best = _Found(1.0, tick, counts[-1].since)
+        for scale, count in zip(SCALES, counts, strict=True):
+            if count.posts < 2:
                 continue
-            p = scanned(
-                self._chance(tick, unit, entry, scale, sights, recent), scale * TICK, DAY * TICK, len(SCALES)
-            )
+            # Whoever spoke first made the unit; only the others are evidence that it is more than that.
+            heard = count.voices - (not past and count.posts == counts[-1].posts)
+            p = self._chance(tick, unit, entry, scale, heard, past, before)
+            p = scanned(p, scale * TICK, DAY * TICK, len(SCALES))
             if p < best.p_value:
                 # All of a new story is its news; of an old one, what came in the likeliest window.
-                best = _Found(p, tick, (recent if unit[0] == "s" and not entry.gone else sights)[0][0])
+                best = _Found(p, tick, (counts[-1] if unit[0] == "s" and not entry.gone else count).since)
         known = self._found.get(unit)
         if known is None or known.at <= tick - DAY or best.p_value < known.p_value:
             self._found[unit] = best
 
+    def _past(self, tick: int, unit: str, entry: Entry, day: "_Count") -> tuple[float, float]:
+        """Return how often a unit was mentioned before what is judged, and in how many posts of the stream."""
+        tally = self.tally
+        if unit[0] == "s":
+            past = float(entry.gone + len(entry.sights) - day.posts)
+            return past, float(tally.volume(entry.first, day.since - 1)) if past else 0.0
+        at = end_of(tick)
+        past = tally.season.past(tally.code(unit), at) - len(entry.sights)
+        if past < 1:
+            return 0.0, 0.0
+        return past, max(0.0, tally.season.volume(at) - tally.volume(tick - DAY, tick))
+
     def _chance(
-        self, tick: int, unit: str, entry: Entry, scale: int, sights: list[Sight], recent: list[Sight]
+        self, tick: int, unit: str, entry: Entry, scale: int, heard: int, past: float, before: float
     ) -> float:
-        """Return how likely so many mentions in the last ``scale`` ticks are by chance."""
-        tally, kind = self.tally, kind_of(unit)
-        prior = tally.quiet[kind].prior()
-        exposure = float(tally.volume(tick - scale, tick))
-        # Whoever spoke first made the unit; only the others are evidence that it is more than that.
-        if kind == "story":
-            past = float(entry.gone + len(entry.sights) - len(recent))
-            before = float(tally.volume(entry.first, recent[0][0] - 1)) if past else 0.0
-            law = (settled if self._is_old(entry) else expected)(prior, past, before, exposure)
-            return tail(voices(sights) - (not past and sights[0] is recent[0]), law)
-        at, key = end_of(tick), tally.code(unit)
-        past = max(0.0, tally.season.past(key, at) - len(entry.sights))
-        past = past if past >= 1 else 0.0
-        before = max(0.0, tally.season.volume(at) - tally.volume(tick - DAY, tick)) if past else 0.0
-        count = voices(sights) - (not past and sights[0] is recent[0])
-        p = tail(count, expected(prior, past, before, exposure))
+        """Return how likely it is by chance to be heard so often in the last ``scale`` ticks."""
+        tally = self.tally
+        prior, exposure = tally.quiet[kind_of(unit)].prior(), float(tally.volume(tick - scale, tick))
+        if unit[0] == "s":
+            return tail(heard, (settled if self._is_old(entry) else expected)(prior, past, before, exposure))
+        p = tail(heard, settled(prior, past, before, exposure))
         if p > _PROMISING or not past:
             return p
-        factor = tally.season.factor(
-            key, end_of(tick - scale), at, (end_of(sight[0]) for sight in entry.sights)
-        )
-        return tail(count, expected(prior, past, before, exposure * factor))
+        sights = (end_of(sight[0]) for sight in entry.sights)
+        factor = tally.season.factor(tally.code(unit), end_of(tick - scale), end_of(tick), sights)
+        return tail(heard, settled(prior, past, before, exposure * factor))
 
     def _waits(self, tick: int, unit: str, entry: Entry) -> bool:
         """Return whether there is not enough history to call this unit unusual."""
@@ -347,3 +359,21 @@ class Detector:
             begun = guess.due - HORIZON // TICK
             actual = sum(begun < sight[0] <= guess.due for sight in entry.sights) if entry else 0
             self.forecaster.learn(guess.pulse, guess.told, actual)
+
+
+def _counted(sights: Sequence[Sight], tick: int, floor: int) -> list[_Count]:
+    """Return what each of `SCALES` holds up to ``tick`` without what is not after ``floor``; empty when all do nothing."""
+    counts: list[_Count] = []
+    families: dict[str, int] = {}
+    posts = heard = 0
+    since = tick
+    ends = [max(tick - scale, floor) for scale in SCALES]
+    for sight in reversed(sights):
+        while len(counts) < len(ends) and sight[0] <= ends[len(counts)]:
+            counts.append(_Count(posts, heard, len(families), since))
+        if len(counts) == len(ends):
+            break
+        known = families[sight[1]] = families.get(sight[1], 0) + 1
+        posts, heard, since = posts + 1, heard + (known <= VOICES), sight[0]
+    counts += [_Count(posts, heard, len(families), since)] * (len(ends) - len(counts))
+    return counts if posts else []

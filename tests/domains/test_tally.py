@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domains.tally import DAY, TICK, Mention, Tally, end_of, kind_of, tick_of, voices
+from domains.tally import DAY, TICK, Mention, Tally, end_of, kind_of, tick_of
 from tests.domains.streams import START, post
 
 FIRST = tick_of(START)
@@ -27,10 +27,6 @@ def test_kinds():
         "name",
         "term",
     ]
-
-
-def test_a_publisher_is_one_voice_and_its_echo():
-    assert voices([(0, "a", one) for one in range(9)] + [(0, "b", 9)]) == 3
 
 
 def test_a_story_is_known_at_once_a_term_when_it_comes_again():
