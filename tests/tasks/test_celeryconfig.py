@@ -54,7 +54,9 @@ def test_beat_looks_for_all_work_and_what_nobody_could_run_in_time_expires():
 
 def test_beat_ticks_as_often_as_the_setting_says(monkeypatch):
     found = load(monkeypatch, sweep_s="5")
-    sweeps = {name: one for name, one in found["beat_schedule"].items() if name not in {*NIGHTLY, *TWICE_A_DAY}}
+    sweeps = {
+        name: one for name, one in found["beat_schedule"].items() if name not in {*NIGHTLY, *TWICE_A_DAY}
+    }
     assert {(one["schedule"], one["options"]["expires"]) for one in sweeps.values()} == {(5, 5)}
     assert all(found["beat_schedule"][name]["schedule"].hour == {3} for name in NIGHTLY)
 
