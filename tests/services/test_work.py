@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from domains import dlq
 from services import work
-from services.schema import Source, Tenant
+from services.schema import DeadLetter, Source, Tenant
 from tests import rows
 from tests.rows import DAY
 
@@ -110,3 +111,46 @@ def test_a_dead_row_is_revived_with_its_deaths_forgiven(database, feed):
     with database.transaction() as session:
         work.revive(session, Source, feed, now=DAY)
     assert claim(database, feed).expiries == 0
+
+
+def letter(database, row_id, state):
+    with database.transaction() as session:
+        tenant_id = session.get_one(Source, row_id).tenant_id
+        session.add(
+            DeadLetter(
+                tenant_id=tenant_id, task="source.fetch", row_id=row_id, kind="transient", error="E", message="",
+                traceback="", fingerprint="0", attempt=1, state=state, created_at=DAY, updated_at=DAY, history=[],
+            )
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "task", "lettered"),
+    [
+        *((state, "source.fetch", True) for state in dlq.OPEN),
+        ("resolved", "source.fetch", False),
+        ("discarded", "source.fetch", False),
+        ("scheduled", "index.posts", False),
+        ("resolved", None, True),
+    ],
+)
+def test_a_claim_says_whether_the_tasks_letter_is_open(database, feed, state, task, lettered):
+    letter(database, feed, state)
+    with database.at_once() as session:
+        lease = work.claim(session, Source, feed, owner="a", now=DAY, lease_s=60, task=task)
+    assert lease.lettered is lettered
+
+
+def test_a_claim_does_not_wait_for_the_disk_and_what_follows_does(database, feed):
+    """The setting is that of the claim's own transaction, not of the connection, which settles next."""
+    with database.at_once() as session:
+        told = session.connection().exec_driver_sql
+        told("SET synchronous_commit = on")
+        assert work.claim(session, Source, feed, owner="a", now=DAY, lease_s=60)
+        assert told("SHOW synchronous_commit").scalar() == "on"
+        told("RESET synchronous_commit")
+    with database.transaction() as session:
+        told = session.connection().exec_driver_sql
+        told("SET LOCAL synchronous_commit = on")
+        assert work.claim(session, Source, feed, owner="b", now=DAY + timedelta(seconds=61), lease_s=60)
+        assert told("SHOW synchronous_commit").scalar() == "off"
