@@ -57,7 +57,9 @@ def test_each_alert_and_each_class_has_its_runbook_and_nothing_else_has():
 
 def test_the_list_names_each_with_its_first_sentence():
     listed = dict(
-        re.findall(r"^- \[([\w-]+)\]\(\1\.md\): (.*)$", (FOLDER / "README.md").read_text("utf-8"), re.MULTILINE)
+        re.findall(
+            r"^- \[([\w-]+)\]\(\1\.md\): (.*)$", (FOLDER / "README.md").read_text("utf-8"), re.MULTILINE
+        )
     )
     assert listed == {name: body.splitlines()[2] for name, body in BOOKS.items()}
 
@@ -112,6 +114,18 @@ def test_its_settings_exist(name):
     fields = settings.Settings.model_fields
     for variable in re.findall(rf"\b{settings.PREFIX}(\w+)", BOOKS[name]):
         assert variable.lower() in fields or variable.lower().removesuffix("_file") in fields, variable
+
+
+def test_the_operations_manual_names_what_exists():
+    body = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    lines = invocations(body)
+    assert len(lines) >= 8
+    assert [(line, what) for line in lines if (what := unknown(cli.command, line)) is not None] == []
+    assert list(dead_links("docs/operations.md", body)) == []
+    for path in re.findall(r"`((?:deploy|docs|benchmarks)/[\w./-]+)`", body):
+        assert (ROOT / path).exists() or path.startswith("deploy/secrets/"), path
+    for variable in re.findall(rf"`{settings.PREFIX}(\w+?)(?:_FILE)?`", body):
+        assert variable.lower() in settings.Settings.model_fields, variable
 
 
 @pytest.mark.parametrize(
