@@ -8,6 +8,7 @@ import click
 
 from cli import (
     alerting,
+    ask,
     backtest,
     backup,
     baseline,
@@ -44,7 +45,7 @@ for _one in (
     delivery.delivery, digest.digest, digest.replay, digest.why, letter.dlq, backtest.backtest, budget.budget,
     persona.follow, persona.mute, persona.rate, persona.persona, flower.flower, metrics.metrics,
     baseline.baseline, alerting.alerting,
-    backup.backup, backup.restore, trend.trend, index.index,
+    backup.backup, backup.restore, trend.trend, index.index, ask.ask, ask.key,
 ):  # fmt: skip
     command.add_command(_one)
 # The list had this name first.

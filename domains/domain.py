@@ -50,3 +50,11 @@ DIGEST: Final = Domain(
     checks=verify.RULES,
     gate=Gate(hold_below=0.3),
 )
+
+# An answer says little: what is left of it after the rules have cut is judged by its own support (`domains.answer`).
+ANSWER: Final = Domain(
+    name="answer",
+    limits=Limits(documents=limits.DIGEST_DOCUMENTS, graph_depth=limits.DIGEST_GRAPH_DEPTH),
+    checks=verify.RULES,
+    gate=Gate(hold_below=0.0),
+)

@@ -50,7 +50,7 @@ def rendered(name):
 
 
 def test_these_are_the_prompts():
-    assert prompt.names() == ("critic", "judge", "map", "reduce", "route", "write")
+    assert prompt.names() == ("ask", "critic", "explore", "judge", "map", "reduce", "route", "write")
 
 
 @pytest.mark.parametrize("name", prompt.names())
