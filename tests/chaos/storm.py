@@ -56,6 +56,11 @@ class Storm:
     provider: LlmServer
     rng: random.Random
     later: list = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+
+    def say(self, what):
+        """Tell whoever waits, on standard error, how far the storm is."""
+        print(f"{time.monotonic() - self.began:6.1f} s  {what}", file=sys.stderr, flush=True)  # noqa: T201
 
     def after(self, seconds, undo):
         self.later.append((time.monotonic() + seconds, undo))
@@ -139,7 +144,7 @@ class Storm:
 FAULTS = tuple(
     name
     for name, value in vars(Storm).items()
-    if callable(value) and not name.startswith("_") and name not in {"after", "tend"}
+    if callable(value) and not name.startswith("_") and name not in {"say", "after", "tend"}
 )
 
 
@@ -216,6 +221,7 @@ def rage(storm, tenant_id, *, runs, faults):
 def strike(storm, tenant_id, name, made, *, wanted, struck):
     """Make runs up to ``wanted``, let one fault happen in their midst, and wait until most of them are done."""
     arena = storm.arena
+    storm.say(f"{len(made)} runs, {sum(struck.values())} faults; next: {name}")
 
     def wait(predicate, timeout_s=SETTLE_S):
         return arena.wait(lambda: (storm.tend(), predicate())[1], timeout_s=timeout_s)
