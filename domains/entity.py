@@ -129,7 +129,7 @@ class Finder:
                 continue
             stems = _stems(said)
             if stems and [skeleton(each) for each in stems] == [skeleton(each) for each in _stems(one.name)]:
-                found.append(self._mention(cast("Kind", one.kind), said, one.span))
+                found.append(self._mention(one.kind, said, one.span))
         return tuple(found)
 
     def _mention(self, kind: Kind, said: str, span: Span) -> Mention:
