@@ -53,15 +53,17 @@ def note(
     row_id: int | None = None,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
-) -> int:
-    """Write an action down, in the transaction that does it, and return its row. Values must hold no secret."""
+) -> Audit:
+    """Write an action down, in the transaction that does it, and return its row, numbered by the next flush.
+
+    Values must hold no secret.
+    """
     row = Audit(
         tenant_id=tenant_id, at=at, who=name(by), what=what, letter_id=letter_id, task=task, row_id=row_id,
         before=dict(before or {}), after=dict(after or {}),
     )  # fmt: skip
     session.add(row)
-    session.flush()
-    return row.id
+    return row
 
 
 def name(by: str) -> str:

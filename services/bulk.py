@@ -97,10 +97,12 @@ def bulk(
     plan = _plan(session, letters, rate_s, now)
     if dry_run or not letters:
         return plan
-    number = audit.note(
+    begun = audit.note(
         session, "bulk", tenant_id=filter_.tenant_id, by=by, at=now,
         after={"filter": _told(filter_), "rate_s": rate_s, "letters": len(letters), "edit": sorted(edit or {})},
     )  # fmt: skip
+    session.flush()
+    number = begun.id
     if edit:
         _edit(session, letters, jobs, edit, channels or {}, now, by)
     _schedule(session, [letter.id for letter in letters], number, rate_s, now, by)

@@ -102,13 +102,13 @@ def resolve(session: Session, task: str, row_id: int, *, now: datetime) -> None:
 
 def due(session: Session, *, now: datetime, limit: int = 200) -> list[int]:
     """Return the letters whose time has come, oldest first; one whose lane has an earlier one alive is left to wait."""
-    query = (
-        select(DeadLetter.id)
-        .where(DeadLetter.state == "scheduled", DeadLetter.next_at <= now, ~behind(dlq.ALIVE))
-        .order_by(DeadLetter.next_at, DeadLetter.id)
-        .limit(limit)
-    )
+    query = select(DeadLetter.id).where(*ready(now)).order_by(DeadLetter.next_at, DeadLetter.id).limit(limit)
     return list(session.scalars(query))
+
+
+def ready(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a letter's time has come, and its turn in its lane."""
+    return (DeadLetter.state == "scheduled", DeadLetter.next_at <= now, ~behind(dlq.ALIVE))
 
 
 def behind(states: Sequence[str]) -> ColumnElement[bool]:

@@ -12,11 +12,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, defer
 
 from domains import limits
-from domains.dlq import ENDS, OPEN, Filter
+from domains.dlq import STATES, Filter
 from services import audit, payload
 from services.bulk import Plan, bulk, matching
 from services.deadletter import Job, get
-from services.replay import discard, edit_and_replay, replay
+from services.replay import discard, edit_and_replay, replay, sweep
 from services.schema import DeadLetter, Delivery, RunStep, Tenant
 
 __all__ = (
@@ -32,6 +32,7 @@ __all__ = (
     "page",
     "replay",
     "row",
+    "sweep",
     "total",
 )
 GROUPS: Final = 200
@@ -59,7 +60,7 @@ class Group:
 def groups(session: Session, filter_: Filter, *, limit: int = GROUPS) -> list[Group]:
     """Return the failures that the filter finds by fingerprint, the most numerous first."""
     states = [
-        func.count().filter(DeadLetter.state == state).label(f"is_{state}") for state in filter_.states or (*OPEN, *ENDS)
+        func.count().filter(DeadLetter.state == state).label(f"is_{state}") for state in filter_.states or STATES
     ]  # fmt: skip
     counts = (
         select(

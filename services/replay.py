@@ -5,18 +5,20 @@ letter ─lock─▶ may it be done again? ─▶ apply the edit ─▶ clear wh
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from domains import dlq
 from domains.errors import Busy, NotFound, UsageError
 from domains.ports import Channel
 from services import audit, payload, source, work
-from services.deadletter import Job, add_note, behind, close, get, of_row
+from services.deadletter import UNDER_WAY, Job, add_note, behind, close, get, of_row, ready
 from services.schema import DeadLetter, Delivery, Run, RunStep, Source, Subscription
 from services.subscription import check_channels, read_settings
+
+BATCH: Final = 100
 
 
 def replay(
@@ -84,33 +86,61 @@ def _replay(
     letter = _lock(session, letter_id, jobs, tenant_id)
     if letter.state in {"pending", "leased"}:
         return None
-    if by == audit.SWEEP and not _is_due(letter, now):
+    if by == audit.SWEEP and (letter.state != "scheduled" or letter.next_at is None or letter.next_at > now):
         return None
-    before = _brief(letter)
-    try:
-        job = _job(letter, jobs)
-        _check(session, letter, job)
-    except (UsageError, NotFound) as error:
-        if by != audit.SWEEP:
-            raise
-        # One letter that cannot be replayed must not stop the sweep of the others: it waits for a person.
-        close(letter, "permanent", now, f"not replayed: {error}")
-        _audit(session, "replay", letter, before, now, by)
-        return None
-    before["payload"] = payload.kept(payload.of(session, job.model, letter.row_id))
+    job = _job(letter, jobs)
+    _check(session, letter, job)
+    before = _brief(letter) | _given(session, letter, job, edit)
     changed = apply(session, letter, job, edit, channels)
     if by != audit.SWEEP:
         letter.attempt = 0  # an operator's replay starts the count of attempts afresh
-    if _has_to_wait(session, letter, by):
+    if _has_to_wait(session, letter):
         letter.state, letter.next_at, letter.bulk_id = "scheduled", now, None
         add_note(letter, now, f"to be replayed for {audit.name(by)} after an earlier one of its subscription")
     else:
-        _clear(session, letter, job)
-        _revive(session, job, letter.row_id, now, anew=bool(changed))
-        letter.state, letter.next_at, letter.bulk_id = "pending", None, None
-        add_note(letter, now, f"{'changed and ' if changed else ''}replayed by {audit.name(by)}")
+        _go(session, letter, job, now, by, anew=bool(changed))
     _audit(session, "edit" if changed else "replay", letter, before, now, by)
     return (letter.task, letter.row_id) if letter.state == "pending" else None
+
+
+def sweep(
+    session: Session, jobs: Sequence[Job], *, now: datetime, limit: int = BATCH
+) -> tuple[list[tuple[str, int]], int]:
+    """Replay up to ``limit`` letters whose time has come; return (task, row) of each to nudge, and how many were found.
+
+    Nobody is waited for: what another sweep, an operator or a worker holds is left to him, or to the next sweep.
+    """
+    letters = session.scalars(
+        select(DeadLetter)
+        .where(*ready(now))
+        .order_by(DeadLetter.next_at, DeadLetter.id)
+        .limit(limit)
+        .with_for_update(of=DeadLetter, skip_locked=True)
+        .options(defer(DeadLetter.traceback), defer(DeadLetter.payload))
+    ).all()
+    released = [_release(session, letter, jobs, now) for letter in letters]
+    return [errand for errand in released if errand is not None], len(letters)
+
+
+def _release(
+    session: Session, letter: DeadLetter, jobs: Sequence[Job], now: datetime
+) -> tuple[str, int] | None:
+    before = _brief(letter)
+    try:
+        job = _job(letter, jobs)
+        row = select(job.model.id).where(job.model.id == letter.row_id)
+        held = session.scalar(row.with_for_update(skip_locked=True)) is None
+        if held and session.scalar(row) is not None:
+            return None
+        _check(session, letter, job)
+    except (UsageError, NotFound) as error:
+        # One letter that cannot be replayed must not stop the sweep of the others: it waits for a person.
+        close(letter, "permanent", now, f"not replayed: {error}")
+        _audit(session, "replay", letter, before, now, audit.SWEEP)
+        return None
+    _go(session, letter, job, now, audit.SWEEP, anew=False)
+    _audit(session, "replay", letter, before, now, audit.SWEEP)
+    return letter.task, letter.row_id
 
 
 def edit(
@@ -130,7 +160,7 @@ def edit(
     if session.scalar(free) is None:
         # Waiting for it here, with the letter locked, could be waiting for one who waits for the letter.
         raise Busy(f"somebody is at {letter.task} {letter.row_id}", remedy="try again in a moment")
-    before = {**_brief(letter), "payload": payload.kept(payload.of(session, job.model, letter.row_id))}
+    before = _brief(letter) | _given(session, letter, job, wanted)
     if apply(session, letter, job, wanted, channels):
         add_note(letter, now, f"changed by {audit.name(by)}")
         _audit(session, "edit", letter, before, now, by)
@@ -156,21 +186,23 @@ def _job(letter: DeadLetter, jobs: Sequence[Job]) -> Job:
     )
 
 
-def _is_due(letter: DeadLetter, now: datetime) -> bool:
-    return letter.state == "scheduled" and letter.next_at is not None and letter.next_at <= now
+def _go(session: Session, letter: DeadLetter, job: Job, now: datetime, by: str, *, anew: bool) -> None:
+    _clear(session, letter, job)
+    _revive(session, job, letter.row_id, now, anew=anew)
+    letter.state, letter.next_at, letter.bulk_id = "pending", None, None
+    add_note(letter, now, f"{'changed and ' if anew else ''}replayed by {audit.name(by)}")
 
 
-def _has_to_wait(session: Session, letter: DeadLetter, by: str) -> bool:
-    """Return whether an earlier letter of its lane goes first: for an operator, one that is on its way already."""
-    states = dlq.ALIVE if by == audit.SWEEP else ("pending", "leased")
+def _has_to_wait(session: Session, letter: DeadLetter) -> bool:
+    """Return whether an earlier letter of its lane is on its way already."""
     session.flush()
-    return bool(session.scalar(select(behind(states)).where(DeadLetter.id == letter.id)))
+    return bool(session.scalar(select(behind(UNDER_WAY)).where(DeadLetter.id == letter.id)))
 
 
 def _check(session: Session, letter: DeadLetter, job: Job) -> None:
     """Raise NotFound or UsageError when the letter's work is not to be done again, with what to do instead."""
-    newer = of_row(session, letter.task, letter.row_id)
-    if newer is not None and newer.id != letter.id:
+    newer = None if letter.state in dlq.OPEN else of_row(session, letter.task, letter.row_id)
+    if newer is not None:
         raise UsageError(
             f"dead letter {letter.id} is {letter.state}; its work has failed again since",
             remedy=f"replay dead letter {newer.id} instead",
@@ -319,15 +351,18 @@ def _bury(session: Session, model: work.Model, row_id: int) -> None:
 
 
 def _brief(letter: DeadLetter) -> dict[str, Any]:
-    return {"state": letter.state, "attempt": letter.attempt, "payload": letter.payload}
+    return {"state": letter.state, "attempt": letter.attempt}
+
+
+def _given(session: Session, letter: DeadLetter, job: Job, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the work is given before it is changed, for the audit."""
+    return {"payload": payload.kept(payload.of(session, job.model, letter.row_id))} if wanted else {}
 
 
 def _audit(
     session: Session, what: audit.Act, letter: DeadLetter, before: Mapping[str, Any], now: datetime, by: str
 ) -> None:
-    after = _brief(letter)
-    if what != "edit":
-        before, after = ({k: v for k, v in one.items() if k != "payload"} for one in (before, after))
+    after = _brief(letter) | ({"payload": letter.payload} if what == "edit" else {})
     audit.note(
         session, what, tenant_id=letter.tenant_id, by=by, at=now, letter_id=letter.id, task=letter.task,
         row_id=letter.row_id, before=before, after=after,

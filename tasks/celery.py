@@ -23,6 +23,7 @@ from services import (
     memory,
     pace,
     persona,
+    replay,
     retention,
     settings,
     subscription,
@@ -178,10 +179,14 @@ def dlq_sweep() -> int:
         now = world.clock.now()
         deadletter.settle_finished(session, job.LETTERS, now=now)
         bulk.keep_pace(session, now=now, grace_s=2 * world.settings.sweep_s)
-        letters = deadletter.due(session, now=now, limit=LETTERS)
-    return nudge(
-        errand for letter in letters if (errand := job.replay(world, letter, by="sweep")) is not None
-    )
+    nudged = 0
+    for _ in range(LETTERS // replay.BATCH):
+        with world.database.transaction() as session:
+            errands, found = replay.sweep(session, job.LETTERS, now=now)
+        nudged += nudge(errands)
+        if found < replay.BATCH:
+            break
+    return nudged
 
 
 @app.task(name="budget.expire")

@@ -65,10 +65,13 @@ def bulk(database, *, rate_s=10.0, dry_run=False, now=NOW, by="alice", edit=None
 
 def sweep(database, now=NOW):
     """Replay what is due, as the sweep does, and return the errands."""
-    with database.transaction() as session:
-        letters = deadletter.due(session, now=now, limit=10_000)
-    errands = [replay(database, one, now=now, by="sweep") for one in letters]
-    return [errand for errand in errands if errand]
+    errands = []
+    while True:
+        with database.transaction() as session:
+            released, _ = letter.sweep(session, JOBS, now=now)
+        errands += released
+        if not released:
+            return errands
 
 
 def runs(database, tenant_id, count, *, name="daily"):

@@ -9,7 +9,9 @@ from tests.rows import DAY
 
 def note(database, **values):
     with database.transaction() as session:
-        return audit.note(session, values.pop("what", "replay"), **{"by": "alice", "at": DAY, **values})
+        row = audit.note(session, values.pop("what", "replay"), **{"by": "alice", "at": DAY, **values})
+        session.flush()
+        return row.id
 
 
 def listing(database, **asked):

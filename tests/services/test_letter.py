@@ -48,6 +48,7 @@ def test_groups_are_the_most_numerous_first_and_a_filter_narrows_them(database, 
     assert [group.error for group in asked(database, letter.groups, kinds=("permanent",))] == ["Refused"]
     assert asked(database, letter.groups, tenant_id=rows.tenant(database, "other")) == []
     assert asked(database, letter.groups, states=("resolved",)) == []
+    assert asked(database, letter.groups, states=()) == groups
 
 
 def test_a_fault_of_many_hosts_has_one_fingerprint(database, tenant_id):
