@@ -102,11 +102,19 @@ class Retriever:
 
     def search(self, query: Query) -> Found:
         """Return the tenant's posts that may answer, best first. Raises Unavailable when Postgres is away."""
+        return self.search_many([query])[0]
+
+    def search_many(self, queries: Sequence[Query]) -> list[Found]:
+        """Return what `search` returns for each query; what has to be embedded is embedded in one call."""
+        directions = _Directions(self._vectors, [_text(query) for query in queries])
+        return [self._search(query, directions) for query in queries]
+
+    def _search(self, query: Query, directions: "_Directions") -> Found:
         began = time.perf_counter()
         state = self._state(query)
 
         def compute() -> tuple[bytes, bool]:
-            found = self._compute(self._job(query, state))
+            found = self._compute(self._job(query, state, directions))
             # A failure is not the truth, nor is an index that lags, nor perhaps that there is nothing.
             return msgspec.json.encode(found), bool(found.hits) and not found.missing and not state.lags
 
@@ -137,8 +145,8 @@ class Retriever:
             stamp = (generation, shelf.generation if shelf else None, maker)
             return _State(stamp, bool(lags), _sources(session, query), shelf)
 
-    def _job(self, query: Query, state: _State) -> _Job:
-        text = normalise(query.text)[:QUERY_CHARS]
+    def _job(self, query: Query, state: _State, directions: "_Directions") -> _Job:
+        text = _text(query)
         filters = query.filters
         began = time.perf_counter()
         lang = self._language.detect(text)
@@ -155,7 +163,7 @@ class Retriever:
         job = _Job(query, scope, lang, question, lemmas, state.shelf)
         job.timing["question"] = time.perf_counter() - began
         if self._vectors.width:
-            job.direction = self._ask(job, "dense", lambda: self._vectors.directions([text]))
+            job.direction = self._ask(job, "dense", lambda: directions.of(text))
         return job
 
     def _compute(self, job: _Job) -> Found:
@@ -182,7 +190,7 @@ class Retriever:
             self._leg(
                 job,
                 "dense",
-                lambda: self._vectors.nearest("posts", direction[0], job.scope, CANDIDATES, job.shelf),
+                lambda: self._vectors.nearest("posts", direction, job.scope, CANDIDATES, job.shelf),
             )
         self._leg(job, "fulltext", lambda: self._full_text(job))
 
@@ -247,6 +255,24 @@ class Retriever:
             return {row.id: Candidate(*row) for row in session.execute(query)}
 
 
+class _Directions:
+    """The dense vectors of some questions, asked for together when the first is needed."""
+
+    def __init__(self, vectors: Vectors, texts: Sequence[str]) -> None:
+        self._vectors, self._texts = vectors, list(dict.fromkeys(texts))
+        self._found: Dense | None = None
+
+    def of(self, text: str) -> Dense | None:
+        """Return the direction of one of the texts, or None without an embedder."""
+        if self._found is None:
+            self._found = self._vectors.directions(self._texts)
+        return None if self._found is None else self._found[self._texts.index(text)]
+
+
+def _text(query: Query) -> str:
+    return normalise(query.text)[:QUERY_CHARS]
+
+
 def _sources(session: Session, query: Query) -> dict[str, int]:
     names = query.filters.sources
     if not names:
@@ -263,7 +289,7 @@ def _key(query: Query, state: _State) -> str:
     whole = (
         VERSION,
         query.tenant_id,
-        normalise(query.text)[:QUERY_CHARS],
+        _text(query),
         sorted(filters.sources),
         sorted(state.sources.values()),
         filters.langs,

@@ -245,9 +245,10 @@ class Embedder:
     """Two dimensions: sport and everything else."""
 
     def __init__(self, name="toy"):
-        self.name, self.width = name, 2
+        self.name, self.width, self.calls = name, 2, []
 
     def embed(self, texts, *, questions=False):
+        self.calls.append((len(texts), questions))
         import numpy as np
 
         sport = [("hockey" in text or "game" in text) for text in texts]
@@ -256,11 +257,16 @@ class Embedder:
 
 def test_dense_vectors_find_what_shares_no_word_and_a_changed_embedder_is_refused(database, tmp_path):
     folder = tmp_path / "postings"
-    site = Site(database, tmp_path, Postings(database, folder), embedder=Embedder())
+    embedder = Embedder()
+    site = Site(database, tmp_path, Postings(database, folder), embedder=embedder)
     tenant = site.news()
     found = site.find(tenant, "a game on ice")
     assert "hockey" in site.texts(found)[0]
     assert found.hits[0].why["dense"] == pytest.approx(1.0)
+    embedder.calls.clear()
+    many = site.retriever.search_many([Query(tenant, text) for text in ("a game", "a fare", "a game")])
+    assert (embedder.calls, len(many)) == ([(2, True)], 3)
+    assert many[0].hits == many[2].hits
     other = Site(database, tmp_path, Postings(database, folder), embedder=Embedder("another"))
     with pytest.raises(Refused, match="toy"):
         other.vectors.live("posts")
