@@ -84,7 +84,7 @@ class Arena:
             broken = [str(row) for row in self.broken()]
         except OperationalError as error:
             broken = [str(error)]
-        return "\n".join([*broken, *said[-40:]])
+        return "\n".join([*broken[:20], f"{len(broken)} laws are broken", *said[-40:]])
 
     # What there is to be done.
 

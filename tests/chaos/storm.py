@@ -275,7 +275,7 @@ def weather(options):
         try:
             storm = Storm(arena, broker, provider, random.Random(options.seed))
             tenant_id = arena.tenant("storm", sources=2)
-            arena.wait(lambda: arena.analysed(tenant_id))
+            arena.wait(lambda: arena.analysed(tenant_id), timeout_s=SETTLE_S)
             runs, struck = rage(storm, tenant_id, runs=options.runs, faults=options.faults)
             arena.wait(lambda: not arena.undone(runs), timeout_s=SETTLE_S)
             replays = operate(arena)
