@@ -106,7 +106,7 @@ def _draw(axes: Axes, panel: Panel, prometheus: Prometheus, start: datetime, end
     axes.set_ylabel(UNITS[panel.unit], fontsize=8)
     axes.set_ylim(bottom=0)
     axes.tick_params(labelsize=7)
-    locator = AutoDateLocator(maxticks=7)
+    locator = AutoDateLocator(minticks=3, maxticks=15)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.grid(alpha=0.25)
