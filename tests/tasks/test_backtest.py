@@ -1,6 +1,7 @@
 """The backtest: the same pipeline on a stopped clock, and every post accounted for."""
 
 import json
+import random
 import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -130,3 +131,24 @@ def test_real_telegram_posts_become_daily_digests(world, tmp_path):
     )
     assert summary["digests"] == 2
     assert summary["posts"] == summary["shown"] + sum(summary["dropped"].values()) > 800
+
+
+def test_each_change_of_a_trend_is_a_line(world, tmp_path):
+    rng, path = random.Random(4), tmp_path / "fire.jsonl"
+    posts = [
+        {"id": f"n{number}", "at": (START + timedelta(minutes=40 * number)).isoformat(), "source": "abcd"[number % 4],
+         "text": " ".join("".join(rng.choices("abdegiklmnoprstuvz", k=8)) for _ in range(7))}
+        for number in range(3 * 36)
+    ] + [
+        {"id": f"fire{number}", "at": (START + timedelta(days=1, hours=9, minutes=9 * number)).isoformat(),
+         "source": "abcd"[number % 4], "text": f"Fire crews fight a blaze at the Luhva paper mill, report {number}."}
+        for number in range(7)
+    ]  # fmt: skip
+    path.write_text("\n".join(json.dumps(post) for post in posts))
+    summary = run(world, path, tmp_path / "out", start=START, end=START + timedelta(days=3))
+    found = read(tmp_path / "out" / "trends.jsonl")
+    assert summary["trends"] == 1 == len({line["trend"] for line in found})
+    assert (found[0]["state"], found[-1]["state"]) == ("emerging", "over")
+    assert [line["at"] for line in found] == sorted(line["at"] for line in found)
+    assert found[-1]["posts"] == [f"fire{number}" for number in range(7)]
+    assert all("Luhva" in line["title"] and 0 < line["p_value"] < 1e-3 for line in found)
