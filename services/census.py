@@ -39,15 +39,16 @@ PORTS: Final = {"amqp": 5672, "amqps": 5671, "bolt": 7687, "neo4j": 7687, "http"
 KEYS: Final = {"broker": "broker_url", "cache": "redis_url", "qdrant": "qdrant_url", "neo4j": "neo4j_url"}
 
 LIVE: Final = "tenant_id IN (SELECT id FROM tenant WHERE live)"
+# A task's table, which of its rows count, and since when one that is due has been: a tenant is due since ever.
 WORK_TABLES: Final = {
-    "source.fetch": ("source", LIVE),
-    "index.posts": ("tenant", "live"),
-    "digest.make": ("run", LIVE),
-    "delivery.send": ("delivery", LIVE),
-    "trend.detect": ("watch", LIVE),
+    "source.fetch": ("source", LIVE, "next_at"),
+    "index.posts": ("tenant", "live", "greatest(next_at, created_at)"),
+    "digest.make": ("run", LIVE, "next_at"),
+    "delivery.send": ("delivery", LIVE, "next_at"),
+    "trend.detect": ("watch", LIVE, "next_at"),
 }
 DUE: Final = """
-    SELECT count(*), coalesce(extract(epoch FROM :now - min(CASE WHEN state = 'due' THEN next_at ELSE lease_until END)), 0)
+    SELECT count(*), coalesce(extract(epoch FROM :now - min(CASE WHEN state = 'due' THEN {since} ELSE lease_until END)), 0)
     FROM {table} WHERE (state = 'due' AND next_at <= :now OR state = 'leased' AND lease_until <= :now) AND {live}
 """
 LETTERS: Final = """
@@ -70,11 +71,11 @@ USAGE: Final = """
     FROM usage WHERE at >= :midnight GROUP BY provider, model
 """
 UNKNOWN: Final = "SELECT count(*) FROM delivery WHERE state = 'unknown'"
-# The run's own row is looked up by the index on its window's end only within a day, so that history costs nothing.
+# What waits for the end of quiet hours, or for its channel, is not due; what was missed before is caught up with.
 OVERDUE: Final = f"""
-    SELECT count(*) FROM delivery d JOIN run r ON r.id = d.run_id
-    WHERE d.state IN ('due', 'leased', 'dead') AND d.next_at <= :now AND r.window_end BETWEEN :yesterday AND :promised
-        AND d.{LIVE}
+    SELECT count(*) FROM delivery d JOIN run r ON r.id = d.run_id JOIN subscription s ON s.id = r.subscription_id
+    WHERE d.state IN ('due', 'leased', 'dead') AND d.next_at <= :now
+        AND r.window_end BETWEEN greatest(:yesterday, s.active_since) AND :promised AND d.{LIVE}
 """
 INDEX: Final = f"""
     SELECT count(*), coalesce(extract(epoch FROM :now - min(stored_at)), 0)
@@ -200,8 +201,8 @@ def answers(server: Server) -> bool:
 
 
 def _work(session: Session, times: dict[str, Any]) -> Iterator[Gauge]:
-    for task, (table, live) in WORK_TABLES.items():
-        query = text(DUE.format(table=table, live=live))
+    for task, (table, live, since) in WORK_TABLES.items():
+        query = text(DUE.format(table=table, live=live, since=since))
         count, age_s = session.execute(query, times).one()
         yield Gauge(metrics.DUE, count, (task,))
         yield Gauge(metrics.DUE_AGE, float(age_s), (task,))

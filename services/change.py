@@ -52,7 +52,7 @@ def resume(session: Session, row: Subscription, now: datetime, missed: Missed | 
     goes by the subscription's own policy. Nothing is left out by any of them.
     """
     session.refresh(row, with_for_update=True)
-    row.paused = False
+    row.paused, row.active_since = False, now
     policy: CatchUp | None = "one" if missed == "silent" else missed
     runs = subscription.close_due(session, row, now, policy)
     if missed == "silent":

@@ -130,7 +130,10 @@ def state_of(session: Session, delivery_id: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """How a delivery stands; ``late``: how long after its window's close, or the end of quiet hours, it arrived."""
+    """How a delivery stands; ``late``: how long after its window's close, or the end of quiet hours, it arrived.
+
+    None for one that has not, and for a window that was caught up with.
+    """
 
     channel: str
     state: str
@@ -143,8 +146,11 @@ def told(session: Session, delivery_id: int) -> Told:
     if row.delivered_at is None:
         return Told(row.channel, row.state, None)
     of = run.get(session, row.run_id)
-    due_at = awake_at(session.get_one(Subscription, of.subscription_id), of.window_end)
-    return Told(row.channel, row.state, max(row.delivered_at - due_at, timedelta()))
+    subscription = session.get_one(Subscription, of.subscription_id)
+    if of.window_end < subscription.active_since:
+        return Told(row.channel, row.state, None)
+    late = row.delivered_at - awake_at(subscription, of.window_end)
+    return Told(row.channel, row.state, max(late, timedelta()))
 
 
 def waiting(session: Session, run_id: int) -> list[int]:

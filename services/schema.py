@@ -222,6 +222,7 @@ class Subscription(Base):
 
     Windows tile time from ``starts_at``; all before ``covered_until`` have their run. ``cron`` holds expressions with
     "; " between them, ``phrase`` the words that they were read from; nothing is sent in ``quiet_hours`` of ``zone``.
+    Windows that closed before ``active_since`` are caught up with, and never late.
     """
 
     __tablename__ = "subscription"
@@ -247,6 +248,7 @@ class Subscription(Base):
     phrase: Mapped[str | None]
     quiet_hours: Mapped[str | None]
     removed_at: Mapped[datetime | None]
+    active_since: Mapped[datetime] = mapped_column(server_default=sql("now()"))
 
 
 class Run(Work, Base):

@@ -232,7 +232,8 @@ def close_now(session: Session, row: Subscription, until: datetime) -> list[int]
 
 def resume(session: Session, subscription_id: int) -> None:
     """Let a paused subscription's windows close again; what was missed is caught up."""
-    session.get_one(Subscription, subscription_id).paused = False
+    row = session.get_one(Subscription, subscription_id)
+    row.paused, row.active_since = False, session.execute(select(func.now())).scalar_one()
 
 
 def close_last(session: Session, subscription_id: int, until: datetime) -> list[int]:
