@@ -187,7 +187,7 @@ class Gazetteer:
 
     def __init__(self, more: Iterable[tuple[str, tuple[str, ...]]] = ()) -> None:
         """Take more entities (kind, spellings); spellings that are known already keep what they name."""
-        words: dict[tuple[str, ...], tuple[Known, tuple[str, ...]]] = {}
+        words: dict[tuple[str, ...], tuple[Known, list[tuple[str, ...]]]] = {}
         letters: dict[str, Known] = {}
         for kind, spellings in [*_entries(), *more]:
             short = [one for one in spellings if abbreviated(one)]
@@ -197,8 +197,8 @@ class Gazetteer:
             known = before[0] if before else Known(kind, spellings[0])
             letters.update({one: known for one in short if one not in letters})
             for one in filter(None, long):
-                words.setdefault(one[0], (known, one[1]))
-        self._words: Mapping[tuple[str, ...], tuple[Known, tuple[str, ...]]] = words
+                words.setdefault(one[0], (known, []))[1].append(one[1])
+        self._words: Mapping[tuple[str, ...], tuple[Known, list[tuple[str, ...]]]] = words
         self._letters: Mapping[str, Known] = letters
         self._firsts = frozenset(stems[0] for stems in words)
         self.longest = max(map(len, words))
@@ -217,10 +217,12 @@ class Gazetteer:
         found = self._words.get(tuple(form[0] for form in forms))
         if found is None:
             return None
-        known, endings = found
-        return (
-            known if all(_agree(ours, form[1]) for ours, form in zip(endings, forms, strict=True)) else None
+        known, spellings = found
+        fits = any(
+            all(_agree(ours, form[1]) for ours, form in zip(endings, forms, strict=True))
+            for endings in spellings
         )
+        return known if fits else None
 
 
 def _entries() -> Iterable[tuple[str, tuple[str, ...]]]:

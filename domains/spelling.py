@@ -39,7 +39,7 @@ _ACCENTS: Final = str.maketrans(
 )
 # Endings of Russian and Ukrainian cases, in the one spelling; those of adjectives only after their suffixes.
 _CASE: Final = re.compile(
-    r"(.{3,}?)(?:(?<=[nvk])imi?|[aeiou]*[aeou]mi?|[aeio]*[ao]h|[eio]ho|[eio]mu|(?<=[nvk])ih|[aeiou]+)"
+    r"(.{3,}?)(?:(?<=[nvk])imi?|[aeiou]*[aeo]mi?|[aeio]*[ao]h|[eio]ho|[eio]mu|(?<=[nvk])ih|[aeiou]+)"
 )
 _FINAL: Final = re.compile(r"(.{3,}?)[aeiou]+")
 _VOWELS: Final = re.compile(r"[aeiou]+")

@@ -17,11 +17,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from domains import boilerplate
+from domains.entity import Finder, Mention
 from domains.fingerprint import Sketch, exact_hash
 from domains.ports import Clock, Language
 from domains.post import Span
 from domains.story import headline
-from services import backlog, recall, work
+from services import backlog, entity, recall, work
 from services.database import Database
 from services.recall import Memory, Raw
 from services.schema import Post, Source, Story, Tenant
@@ -34,18 +35,30 @@ KEPT_AFTER: Final = 500
 
 @dataclass(slots=True)
 class _Batch:
-    """What a batch's analysis wants written. ``seen`` are the first and last time of each touched story."""
+    """What a batch's analysis wants written. ``seen`` are the first and last time of each touched story.
+
+    ``named`` is what each post names.
+    """
 
     posts: list[dict[str, Any]] = field(default_factory=list)
     titles: dict[int, str] = field(default_factory=dict)
     seen: dict[int, tuple[datetime, datetime]] = field(default_factory=dict)
+    named: dict[int, tuple[datetime, tuple[Mention, ...]]] = field(default_factory=dict)
 
 
 class Indexer:
     """Analyses posts; one per process, not safe for threads."""
 
-    def __init__(self, database: Database, clock: Clock, language: Language, lease_s: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        language: Language,
+        lease_s: float,
+        finder: Finder | None = None,
+    ) -> None:
         self._database, self._clock, self._language, self._lease_s = database, clock, language, lease_s
+        self._finder = finder or Finder()
         self._memories: dict[int, Memory] = {}
 
     def catch_up(self, lease: work.Lease) -> bool:
@@ -74,6 +87,7 @@ class Indexer:
                 now = self._clock.now()
                 work.extend(session, lease, now=now, lease_s=self._lease_s)
                 _write(session, lease.id, memory, batch, now)
+                entity.write(session, lease.id, batch.named)
                 backlog.note(session, lease.id, [row["row"] for row in batch.posts], [*batch.seen], now)
             memory.generation = generation + 1
             self._memories[lease.id] = memory
@@ -91,6 +105,7 @@ class Indexer:
             detected = self._language.detect(prose)
             lang = raw.hint if detected == "und" and raw.hint else detected
             sentences = () if reason else _outside(self._language.sentences(raw.text, lang), mask)
+            batch.named[raw.id] = raw.at, self._finder.find(raw.text, sentences)
             duplicate_of = None if reason else memory.repeats.match(raw.id, raw.at, prose)
             story = raw.story
             if story is None and not reason:

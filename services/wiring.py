@@ -5,11 +5,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from domains.entity import Finder
 from domains.errors import Refused
 from domains.lexical import Lexical
 from domains.point import Store
 from domains.ports import Channel, Clock, Language
 from monitoring.meter import Meter
+from services import gazetteer
 from services.cache import Cache
 from services.channel.factory import channels
 from services.database import Database
@@ -90,7 +92,7 @@ def build(settings: Settings, clock: Clock, rng: random.Random) -> World:
         database=database,
         language=language,
         intake=Intake(database, clock, fetcher, settings.lease_s, meter),
-        indexer=Indexer(database, clock, language, settings.lease_s),
+        indexer=Indexer(database, clock, language, settings.lease_s, Finder(gazetteer.build())),
         watcher=Watcher(database, clock, settings.lease_s, meter),
         renderer=Renderer(),
         channels=channels(settings, sys.stdout, clock),
