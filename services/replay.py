@@ -118,19 +118,33 @@ def sweep(
         .with_for_update(of=DeadLetter, skip_locked=True)
         .options(defer(DeadLetter.traceback), defer(DeadLetter.payload))
     ).all()
-    released = [_release(session, letter, jobs, now) for letter in letters]
+    ours = _hold_rows(session, letters, jobs)
+    with session.no_autoflush:
+        released = [_release(session, letter, jobs, now, ours) for letter in letters]
     return [errand for errand in released if errand is not None], len(letters)
 
 
+def _hold_rows(
+    session: Session, letters: Sequence[DeadLetter], jobs: Sequence[Job]
+) -> dict[tuple[str, int], Any]:
+    """Return the letters' rows that nobody else holds, locked; one query a task."""
+    ours: dict[tuple[str, int], Any] = {}
+    for job in jobs:
+        ids = [letter.row_id for letter in letters if letter.task == job.name]
+        if ids:
+            query = select(job.model).where(job.model.id.in_(ids)).with_for_update(skip_locked=True)
+            found: Sequence[Any] = session.scalars(query.execution_options(populate_existing=True)).all()
+            ours |= {(job.name, row.id): row for row in found}
+    return ours
+
+
 def _release(
-    session: Session, letter: DeadLetter, jobs: Sequence[Job], now: datetime
-) -> tuple[str, int] | None:
+    session: Session, letter: DeadLetter, jobs: Sequence[Job], now: datetime, ours: Mapping[tuple[str, int], Any]
+) -> tuple[str, int] | None:  # fmt: skip
     before = _brief(letter)
     try:
         job = _job(letter, jobs)
-        row = select(job.model.id).where(job.model.id == letter.row_id)
-        held = session.scalar(row.with_for_update(skip_locked=True)) is None
-        if held and session.scalar(row) is not None:
+        if (letter.task, letter.row_id) not in ours and session.get(job.model, letter.row_id) is not None:
             return None
         _check(session, letter, job)
     except (UsageError, NotFound) as error:
@@ -171,7 +185,8 @@ def _lock(session: Session, letter_id: int, jobs: Sequence[Job], tenant_id: int 
     letter = get(session, letter_id, tenant_id=tenant_id)
     for job in jobs:
         if job.name == letter.task:
-            session.execute(select(job.model.id).where(job.model.id == letter.row_id).with_for_update())
+            row = select(job.model).where(job.model.id == letter.row_id).with_for_update()
+            session.execute(row.execution_options(populate_existing=True))
     session.refresh(letter, with_for_update=True)
     return letter
 
@@ -324,20 +339,15 @@ def _keep_steps(session: Session, run: Run, *names: str) -> None:
 
 
 def _revive(session: Session, job: Job, row_id: int, now: datetime, *, anew: bool) -> None:
-    """Make a row due at once, whatever it rests in; one that a worker holds stays his.
+    """Make a locked row due at once, whatever it rests in; one that a worker holds stays his.
 
     A digest that is made and a delivery that arrived stay as they are, unless what they are given is new: what is done
     once is not done twice.
     """
-    resting = ["leased"]
-    if job.model in (Run, Delivery) and not anew:
-        resting.append("done")
-    session.execute(
-        update(job.model)
-        .where(job.model.id == row_id, job.model.state.not_in(resting))
-        .values(state="due", next_at=now, expiries=0, lease_until=None, lease_owner=None)
-        .execution_options(synchronize_session=False)
-    )
+    row: Any = session.get_one(job.model, row_id)
+    if row.state == "leased" or (row.state == "done" and job.model in (Run, Delivery) and not anew):
+        return
+    row.state, row.next_at, row.expiries, row.lease_until, row.lease_owner = "due", now, 0, None, None
 
 
 def _bury(session: Session, model: work.Model, row_id: int) -> None:
