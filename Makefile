@@ -22,7 +22,7 @@ export PIP_NO_CACHE_DIR := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test chaos cover check prompts fmt bench bench-trends clean
+.PHONY: help demo up test chaos cover check prompts fmt monitoring bench bench-trends clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ prompts: $(UV) ## Check the prompts (variables, budgets, marks), how each render
 fmt: $(UV) ## Format the code and mend what the linter can mend
 	@$(RUN) ruff check --fix
 	@$(RUN) ruff format
+
+monitoring: $(UV) ## Play a run with faults under Prometheus and Alertmanager, and say what they saw of it
+	@$(RUN) python -m tests.monitoring.live $(ARGS)
 
 bench: $(UV) ## Measure the hot paths, one benchmark after another
 	@set -e; for file in benchmarks/*.py; do name=$$(basename "$$file" .py); echo "== $$name"; $(RUN) python -m "benchmarks.$$name" $(ARGS); done

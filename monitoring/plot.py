@@ -7,6 +7,7 @@ A module of its own that is run as a program, so that no other command waits for
 """
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ COLOURS: Final = {"better": "#2e7d32", "worse": "#c62828"}
 STEPS: Final = 120
 UNITS: Final = {"s": "seconds", "percentunit": "share", "short": ""}
 LINES: Final = 8
+LABEL: Final = re.compile(r"{{\w+}}")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -92,7 +94,7 @@ def _draw(axes: Axes, panel: Panel, prometheus: Prometheus, start: datetime, end
     lines = 0
     for query in panel.queries:
         found = prometheus.span(asked(query, span_s / 60), start, end, max(1, round(span_s / STEPS)))
-        for series in sorted(found, key=_size, reverse=True)[:LINES]:
+        for series in _told(found):
             times = [datetime.fromtimestamp(float(at), UTC) for at, _ in series["values"]]
             values = [float(value) for _, value in series["values"]]
             style = "steps-mid" if panel.kind == "bars" else "default"
@@ -114,6 +116,12 @@ def _draw(axes: Axes, panel: Panel, prometheus: Prometheus, start: datetime, end
         axes.legend(fontsize=6.5, ncols=2, loc="upper left", framealpha=0.7)
 
 
+def _told(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the largest series; of those that stand at 0 all the time only one, where there is no other."""
+    ranked = sorted(found, key=_size, reverse=True)
+    return [one for one in ranked if _size(one) > 0][:LINES] or ranked[:1]
+
+
 def _size(series: dict[str, Any]) -> float:
     return max(float(value) for _, value in series["values"])
 
@@ -122,7 +130,7 @@ def _legend(query: Query, labels: dict[str, str]) -> str:
     text = query.legend
     for name, value in labels.items():
         text = text.replace("{{" + name + "}}", value)
-    return text
+    return LABEL.sub("", text).strip() or "none"
 
 
 if __name__ == "__main__":

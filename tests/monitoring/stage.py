@@ -29,13 +29,12 @@ from monitoring import baseline
 from monitoring.build import ROOT
 from monitoring.route import Receivers, Telegram, alertmanager
 from services import delivery, settings, source, stack, subscription
-from services.schema import Delivery, Run
+from services.schema import Delivery, Run, Subscription
 from tasks import demo, route
-from tests.bot_api import TOKEN, BotApi, Chat
+from tests.bot_api import TOKEN, BotApi, Chat, cut
 from tests.llm_server import LlmServer, status
 from tests.provider import Retelling, author
 from tests.receiver import Receiver
-from tests.receiver import cut as cut_webhook
 from tests.receiver import status as say
 from tests.servers import wait_until
 from tests.web.conftest import free_port
@@ -90,6 +89,8 @@ class Stage:
         self.bot.chats[CHAT] = Chat("group")
         self.webhook = self._closing.enter_context(Receiver())
         self.reader = self._closing.enter_context(Receiver())
+        self.readers_bot = self._closing.enter_context(BotApi())
+        self.readers_bot.chats[CHAT] = Chat("group")
         self.environment = self._environment()
         up = [sys.executable, "-c", "import cli; cli.main()", "up", "--json"]
         self.up = self._start("up", up, signal.SIGINT)
@@ -107,7 +108,8 @@ class Stage:
             "var": str(self.folder / "var"), "flower_port": "0", "metrics_port": str(self.ports["metrics"]),
             "sweep_s": "1", "model_provider": "vllm", "model_name": "scripted", "model_base_url": self.provider.url,
             "model_prices": str(self.folder / "prices.toml"), "budget_day_money": "1", "retry_base_s": "3600",
-            "lease_s": "4", "allow_private_addresses": "true", "host_interval_s": "0", "tenant": demo.NAME,
+            "lease_s": "20", "allow_private_addresses": "true", "host_interval_s": "0", "tenant": demo.NAME,
+            "telegram_token": TOKEN, "telegram_api_url": self.readers_bot.url,
             "webhook_secret": "a secret of the receiver's", "log_level": "warning",
         }  # fmt: skip
         kept = {
@@ -219,7 +221,12 @@ class Stage:
         now = self.world.clock.now()
         with self.world.database.transaction() as session:
             known = source.Known(
-                "broken", "feed", "broken", f"http://127.0.0.1:{free_port()}/rss", polled=True, interval_s=1.0
+                "broken",
+                "feed",
+                "broken",
+                f"http://127.0.0.1:{free_port()}/rss",
+                polled=True,
+                interval_s=900.0,
             )
             source.register(session, self.tenant, known, now=now)
         bad = self.folder / "bad.jsonl"
@@ -228,20 +235,25 @@ class Stage:
             [sys.executable, "-c", "import cli; cli.main()", "source", "import", str(bad)],
             env=self.environment, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        self.reader.behaviours.extend([say(400), cut_webhook])
-        for name in ("refused", "unanswered"):
-            self._late(name, now)
+        self.reader.behaviours.append(say(400))
+        self.readers_bot.behaviours.append(cut)
+        channels = {
+            "refused": ("webhook", f"{self.reader.url}/refused"),
+            "unanswered": ("telegram", str(CHAT)),
+        }
+        for name, channel in channels.items():
+            self._late(name, channel, now)
             wait_until(partial(self._ended, name), timeout_s=120, every_s=0.3)
         (worker,) = (one.pid for one in self.running.processes if one.name == "worker")
         for child in psutil.Process(worker).children():
             child.kill()
         self.provider.next(*[status(500)] * 3)
 
-    def _late(self, name, now):
-        """Subscribe somebody at a webhook whose window of the last day is due."""
+    def _late(self, name, channel, now):
+        """Subscribe somebody whose window of the last day is due."""
         wish = subscription.Wish(
             name=name, schedule=Schedule(zone="UTC", period=timedelta(days=1), anchor=now - timedelta(hours=24, minutes=1)),
-            starts_at=now - timedelta(hours=24, minutes=1), channels=(("webhook", f"{self.reader.url}/{name}"),),
+            starts_at=now - timedelta(hours=24, minutes=1), channels=(channel,),
         )  # fmt: skip
         with self.world.database.transaction() as session:
             subscription.subscribe(session, self.tenant, wish, self.world.channels)
@@ -251,7 +263,8 @@ class Stage:
             states = session.scalars(
                 select(Delivery.state)
                 .join(Run, Run.id == Delivery.run_id)
-                .where(Delivery.target.endswith(name))
+                .join(Subscription, Subscription.id == Run.subscription_id)
+                .where(Subscription.name == name)
             ).all()
         return any(state in {"dead", "unknown", "done"} for state in states)
 
