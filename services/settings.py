@@ -121,6 +121,10 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(description="Flower's password; empty: one is made and kept in flower.password under var"),
     ] = None
+    web_port: Annotated[int, Field(description="Port of the HTTP API, `svodka web`", ge=0, le=65535)] = 8188
+    web_address: Annotated[
+        str, Field(description="Address that the HTTP API listens on; put TLS in front of any but loopback")
+    ] = "127.0.0.1"
 
     model_provider: Annotated[
         str,
@@ -174,6 +178,17 @@ class Settings(BaseSettings):
         str, Field(description="Qdrant server for vectors, http(s)://; empty: postings in PostgreSQL")
     ] = ""
     qdrant_key: Annotated[SecretStr | None, Field(description="The Qdrant server's API key")] = None
+    graph: Annotated[
+        str,
+        Field(
+            description="embedded: `svodka up` starts a graph server from the extra `graph`; empty: none",
+            pattern="^(embedded)?$",
+        ),
+    ] = ""
+    neo4j_url: Annotated[
+        SecretStr | None,
+        Field(description="Neo4j server of your own: bolt:// or neo4j+s://user:password@host:7687/database"),
+    ] = None
     embedding_provider: Annotated[
         str,
         Field(
@@ -255,6 +270,17 @@ class Settings(BaseSettings):
             or not _is_url(rest)
         ):
             raise ValueError("must be a URL such as amqp://user:password@host// or redis://host:6379/0")
+        return value
+
+    @field_validator("neo4j_url")
+    @classmethod
+    def known_graph(cls, value: SecretStr | None) -> SecretStr | None:
+        """Return the URL. Raises ValueError for another protocol, never showing the URL."""
+        if value is None:
+            return None
+        scheme, colon, rest = value.get_secret_value().partition("://")
+        if scheme.partition("+")[0] not in {"bolt", "neo4j"} or not colon or not _is_url(rest):
+            raise ValueError("must be a URL such as bolt://user:password@host:7687/database")
         return value
 
     @field_validator("log_level")
