@@ -26,6 +26,7 @@ from cli import (
     stack,
     subscription,
     trend,
+    web,
 )  # fmt: skip
 from domains.errors import SvodkaError, UsageError
 
@@ -45,7 +46,7 @@ for _one in (
     delivery.delivery, digest.digest, digest.replay, digest.why, letter.dlq, backtest.backtest, budget.budget,
     persona.follow, persona.mute, persona.rate, persona.persona, flower.flower, metrics.metrics,
     baseline.baseline, alerting.alerting,
-    backup.backup, backup.restore, trend.trend, index.index, ask.ask, ask.key,
+    backup.backup, backup.restore, trend.trend, index.index, ask.ask, ask.key, web.web,
 ):  # fmt: skip
     command.add_command(_one)
 # The list had this name first.

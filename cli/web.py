@@ -1,0 +1,46 @@
+"""`svodka web`: the HTTP API."""
+
+import os
+import sys
+
+import click
+from rich.console import Console
+
+from cli import frame
+from domains.errors import Refused, UsageError
+from services import settings, stack
+from services.settings import Settings
+
+API = (sys.executable, "-m", "web.api")
+
+
+@click.command(cls=frame.Command)
+def web() -> None:
+    """Serve the HTTP API until Ctrl-C: questions, digests, trends, feeds, health and metrics."""
+    set_ = settings.load()
+    if not set_.web_port:
+        raise UsageError("SVODKA_WEB_PORT is 0, which means no API", remedy="set it to a port such as 8188")
+    urls = _urls(set_)
+    host = f"[{set_.web_address}]" if ":" in set_.web_address else set_.web_address
+    value = {"url": f"http://{host}:{set_.web_port}", "openapi": "/openapi.json"}
+
+    def human(console: Console) -> None:
+        line = f"API: {value['url']} (`svodka key add LABEL` makes a key, {value['openapi']} describes it)"
+        console.print(f"{line}; Ctrl-C stops it.", markup=False)
+
+    frame.show(value, human)
+    sys.stdout.flush()
+    os.execve(API[0], API, settings.child_environment(**urls))  # noqa: S606  a list, never a shell
+
+
+def _urls(set_: Settings) -> dict[str, str]:
+    """Return the URLs of the running stack for what is not set. Raises Refused when nothing runs."""
+    if set_.database_url:
+        return {}
+    running = stack.attach(set_.var)
+    if running is None:
+        raise Refused(
+            f"nothing runs in {set_.var.absolute()}", remedy="start `svodka up`, or set SVODKA_DATABASE_URL"
+        )
+    urls = {"database_url": running.database_url, "var": str(set_.var.absolute())}
+    return urls if set_.redis_url else {**urls, "redis_url": running.redis_url}

@@ -1,0 +1,1 @@
+"""The HTTP API: questions, digests, trends, feeds, health and metrics."""
