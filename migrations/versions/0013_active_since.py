@@ -12,7 +12,9 @@ depends_on = None
 def upgrade() -> None:
     op.add_column(
         "subscription",
-        sa.Column("active_since", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column(
+            "active_since", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
     )
 
 
