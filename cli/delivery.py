@@ -20,9 +20,11 @@ def delivery() -> None:
 @click.option(
     "--state", "states", multiple=True, type=click.Choice(deliveries.STATES), help="[default: every state]"
 )
+@click.option("--unknown", is_flag=True, help="Only those of which nobody knows whether they arrived.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
-def list_(states: tuple[str, ...], limit: int) -> None:
+def list_(states: tuple[str, ...], unknown: bool, limit: int) -> None:
     """List deliveries, newest first."""
+    states = ("unknown",) if unknown else states
     with frame.world() as world:
         with world.database.transaction() as session:
             tenant_id = frame.tenant(session, world.settings.tenant)

@@ -280,6 +280,17 @@ def test_the_operators_buttons(process, database, queues, now):
     assert get(database, DeadLetter, other).state == "discarded"
 
 
+def test_closed_letters_move_into_a_file_by_night(process, database, now):
+    tenant_id, long_ago = rows.tenant(database), now - timedelta(days=31)
+    old, _ = letter(database, tenant_id, "old", "resolved", long_ago, None)
+    letter(database, tenant_id, "open", "permanent", long_ago, None)
+    assert tasks.dlq_retain() == 1
+    (path,) = (process.world.settings.var / "letters").iterdir()
+    assert f'"id": {old},' in path.read_text()
+    with database.transaction() as session:
+        assert session.scalars(select(DeadLetter.state)).all() == ["permanent"]
+
+
 def test_a_database_that_is_away_fails_the_sweep_alone(process, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setenv("SVODKA_DATABASE_URL", f"postgresql+psycopg://x@127.0.0.1:{free_port()}/x")

@@ -10,7 +10,7 @@ from agents import gate
 from domains.errors import Unavailable
 from domains.ports import Receipt
 from services import deadletter, ledger, manifest, post, subscription, work
-from services.schema import Claim, DeadLetter, Delivery, Fate, Post, Run, RunStep, Subscription
+from services.schema import Claim, DeadLetter, Delivery, Fate, Post, Run, RunStep, Source, Subscription
 from tasks import job, replay
 from tests import rows, worlds
 from tests.rows import DAY
@@ -253,3 +253,34 @@ def test_the_manifest_keeps_the_settings_of_the_run_when_the_subscription_change
     with database.transaction() as session:
         assert manifest.assemble(session, run_id)["settings"] == before
     assert before["max_stories"] == 12
+
+
+def test_what_an_operator_sets_for_a_run_is_that_runs_alone(database, world, run_id):
+    with database.transaction() as session:
+        run = session.get_one(Run, run_id)
+        run.changed = {"sources": ["a"], "channels": [["stdout", ""]], "settings": {"max_stories": 1}}
+    worlds.drive(world, job.DIGEST, run_id)
+    (run,), (delivery,) = all_of(database, Run), all_of(database, Delivery)
+    assert (run.state, delivery.channel, delivery.state) == ("done", "stdout", "done")
+    with database.transaction() as session:
+        cited = set(session.scalars(select(Source.name).join(Post).join(Claim, Claim.post_id == Post.id)))
+        assert manifest.assemble(session, run_id)["settings"]["max_stories"] == 1
+        subscription_ = session.get_one(Subscription, run.subscription_id)
+    assert cited == {"a"}
+    assert (subscription_.sources, subscription_.settings) == ([], {})
+
+
+def test_a_worker_leases_a_letters_replay_while_it_is_at_it(database, world, run_id):
+    seen = []
+
+    class Watched(Flaky):
+        def send(self, parcel, target):
+            seen.append(all_of(database, DeadLetter)[0].state if all_of(database, DeadLetter) else None)
+            return super().send(parcel, target)
+
+    world = worlds.with_channel(world, Watched(Unavailable("no")))
+    worlds.drive(world, job.DIGEST, run_id)
+    (letter,) = all_of(database, DeadLetter)
+    worlds.drive(world, job.DELIVERY, job.replay(world, letter.id, by="alice")[1])
+    assert seen == [None, "leased"]
+    assert all_of(database, DeadLetter)[0].state == "resolved"
