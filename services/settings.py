@@ -46,6 +46,14 @@ class Settings(BaseSettings):
         Path | None, Field(description="Where the file channel writes; empty: digests under var")
     ] = None
     log_level: Annotated[str, Field(description="debug, info, warning or error")] = "info"
+    log_json: Annotated[bool, Field(description="Write logs as one JSON object a line")] = False
+    otlp_url: Annotated[
+        str,
+        Field(
+            description="Where traces are sent, such as http://localhost:4318/v1/traces; needs the extra otel",
+            pattern="^(https?://.*)?$",
+        ),
+    ] = ""
     worker_processes: Annotated[int, Field(description="Celery worker processes", ge=1, le=256)] = 2
     sweep_s: Annotated[
         float, Field(description="How often beat looks for due work, in seconds", ge=1, le=3600)

@@ -13,7 +13,7 @@ from celery import Celery
 from celery.signals import setup_logging, task_success, worker_process_init, worker_process_shutdown
 from kombu.exceptions import OperationalError
 
-from monitoring import baseline, metrics
+from monitoring import baseline, metrics, tracing
 from services import (
     backlog,
     bulk,
@@ -51,7 +51,9 @@ class Process:
     def world(self) -> wiring.World:
         """The process's world, built when it is first needed."""
         if self._world is None:
-            self._world = wiring.build(settings.load(), SystemClock(), random.Random())  # noqa: S311  jitter
+            set_ = settings.load()
+            tracing.configure(set_.otlp_url)
+            self._world = wiring.build(set_, SystemClock(), random.Random())  # noqa: S311  jitter
         return self._world
 
     def close(self, **_: Any) -> None:
@@ -66,7 +68,8 @@ process: Final = Process()
 
 @setup_logging.connect
 def _set_up_logging(**_: Any) -> None:
-    log.configure(settings.load().log_level)
+    set_ = settings.load()
+    log.configure(set_.log_level, json=set_.log_json)
 
 
 @worker_process_init.connect

@@ -13,7 +13,7 @@ from agents.loop import Outcome
 from agents.router import Cache, Routed
 from domains import limits
 from domains.ports import Journal
-from monitoring import metrics
+from monitoring import metrics, tracing
 from monitoring.meter import Counting
 from services import delivery, work
 from services.wiring import World
@@ -56,7 +56,8 @@ class TimedJournal:
 
         def timed() -> T:
             began_s = time.monotonic()
-            value = compute()
+            with tracing.span(f"stage {name}"):
+                value = compute()
             if name in metrics.STAGES:
                 self.meter.observe(metrics.STAGE_SECONDS, time.monotonic() - began_s, stage=name)
             if name == "verify":

@@ -47,7 +47,7 @@ from services.courier import Courier
 from services.schema import Delivery, Run, Source, Tenant
 from services.watch import EVERY
 from services.wiring import World
-from tasks import count
+from tasks import count, trail
 
 logger = logging.getLogger("svodka.job")
 Errands = Sequence[tuple[str, int]]
@@ -98,6 +98,11 @@ def perform(world: World, kind: Kind, row_id: int) -> Errands:
             work.PoisonError(f"{kind.name} {row_id}: {lease.expiries} workers died over it"),
         )
         return ()
+    with trail.working(world, kind.name, lease):
+        return _perform(world, kind, lease, watch)
+
+
+def _perform(world: World, kind: Kind, lease: work.Lease, watch: count.Watch) -> Errands:
     try:
         errands = kind.work(world, lease)
     except work.LeaseLostError as error:
@@ -112,11 +117,11 @@ def perform(world: World, kind: Kind, row_id: int) -> Errands:
     if errands is None:
         if lease.lettered:
             with world.database.transaction() as session:
-                deadletter.put_back(session, kind.name, row_id, now=world.clock.now())
+                deadletter.put_back(session, kind.name, lease.id, now=world.clock.now())
         return ()
     if lease.lettered:
         with world.database.transaction() as session:
-            deadletter.resolve(session, kind.name, row_id, now=world.clock.now())
+            deadletter.resolve(session, kind.name, lease.id, now=world.clock.now())
     return errands
 
 

@@ -2,7 +2,7 @@
 
 from domains.fault import UNSENT
 from domains.llm import Attempt
-from monitoring import metrics
+from monitoring import metrics, tracing
 from monitoring.meter import Counting
 from services.llm.tools import Circuits
 
@@ -16,8 +16,17 @@ def attempt(meter: Counting, told: Attempt, circuits: Circuits | None = None) ->
         meter.show(metrics.CIRCUIT_OPEN, circuits.is_open(provider), provider=provider)
     if outcome in {"hit", "refused"}:
         return
-    meter.observe(metrics.LLM_LATENCY, told.latency_ms / 1000, provider=provider)
-    for direction, tokens in (("input", told.usage.input_tokens), ("output", told.usage.output_tokens)):
+    seconds, usage = told.latency_ms / 1000, told.usage
+    tracing.model_call(
+        provider,
+        model,
+        seconds=seconds,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        outcome=told.outcome,
+    )
+    meter.observe(metrics.LLM_LATENCY, seconds, provider=provider)
+    for direction, tokens in (("input", usage.input_tokens), ("output", usage.output_tokens)):
         meter.count(metrics.LLM_TOKENS, tokens, provider=provider, model=model, direction=direction)
     if told.cost_micros is None:
         meter.count(metrics.LLM_UNPRICED, provider=provider, model=model)
