@@ -190,7 +190,7 @@ class Stage:
         """Load, a baseline, faults, another baseline."""
         self._load()
         self._questions(10)
-        wait_until(lambda: self.number("sum(rate(svodka_runs_total[1m]))"), timeout_s=60)
+        wait_until(lambda: self.number("sum(svodka_runs_total)"), timeout_s=60)
         self.exported = [self.export(self.baselines[0])]
         self._faults()
         self._spend()
