@@ -16,7 +16,7 @@ HEAP: Final = "512m"
 
 def serve(engine: Any, directory: Path, bolt_port: int, http_port: int, database: str) -> None:
     """Serve until a signal ends it; the data is saved by then."""
-    server = engine.create_server(
+    server = engine.ArcadeDBServer(
         str(directory),
         root_password=(directory / "password").read_text(encoding="utf-8"),
         config={

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, delete, exists, func, select, tupl
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from domains.point import Collection, Shelf
+from domains.point import Shelf
 from services.item import ORIGINS, Item
 from services.schema import Tenant
 from services.shelving import VectorDue, VectorShelf
@@ -33,9 +33,7 @@ class Claim:
     untried: set[int] = field(default_factory=set)
 
 
-def enqueue(
-    session: Session, collection: Collection, tenant_id: int, ids: Sequence[int], now: datetime
-) -> None:
+def enqueue(session: Session, collection: str, tenant_id: int, ids: Sequence[int], now: datetime) -> None:
     """Make rows due for every generation there is; call it in the transaction that changed or deleted them."""
     if not ids:
         return
@@ -74,6 +72,8 @@ def note(
     if session.scalar(select(Tenant.live).where(Tenant.id == tenant_id)):
         enqueue(session, "posts", tenant_id, posts, now)
         enqueue(session, "stories", tenant_id, stories, now)
+        # What fills it is `services.graph`; nobody else takes these rows.
+        enqueue(session, "graph", tenant_id, posts, now)
 
 
 def wake(session: Session, now: datetime) -> None:
