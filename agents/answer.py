@@ -42,6 +42,7 @@ _TOLD: Final[Mapping[str, str]] = {
     "language": "it is written in another language than the lines it cites",
     "grounded": "most of its words are not in the cited lines",
     "denial": "it denies or affirms what the cited lines do not",
+    "polarity": "it denies or affirms what the cited lines do not",
     "repeat": "it repeats another sentence",
     "length": "it is empty or too long",
 }

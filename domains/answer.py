@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from domains import verify
 from domains.digest import Rung, Sentence
 from domains.fitness import quotable
 from domains.intent import Route, Turn
@@ -20,8 +21,9 @@ from domains.lexical import Lexical
 from domains.post import Post, Span
 from domains.retrieval import Filters, Missing
 from domains.terms import Lexicon, repeats
-from domains.text import names
+from domains.text import names, words
 from domains.vector import Vector
+from domains.verify import Assertion, Evidence, Rule
 
 Path = Literal["auto", "fast", "smart"]
 Taken = Literal["fast", "smart", "extractive"]
@@ -51,6 +53,28 @@ _WHO: Final = re.compile(
     r"(?i)\b(?:who|whom|whose|where|кто|кого|кому|кем|где|куда|хто|ким|де|куди|wer|wen|wem|wo|wohin)\b"
 )
 _DIGIT: Final = re.compile(r"\d")
+_NEGATING: Final = (
+    "not no never none nobody nothing neither nor without cannot не нет ни никто ничего без нельзя ні ніхто нічого "
+    "немає нема nicht kein keine keinen nie ohne"
+)
+_NEGATIONS: Final = frozenset(_NEGATING.split())
+
+
+def _polarity(assertion: Assertion, _: Evidence) -> str:
+    """Object when prose denies what no cited line denies, or affirms where one does: who asks takes it for a fact."""
+    if not assertion.written:
+        return ""
+    said, cited = _denies(assertion.sentence.text), _denies(assertion.quoted)
+    return "" if said == cited else f"{'denies' if said else 'affirms'} what it cites otherwise"
+
+
+def _denies(text: str) -> bool:
+    low = (word.casefold().replace("’", "'") for word in words(text))
+    return any(word in _NEGATIONS or word.endswith("n't") for word in low)
+
+
+# Stricter than a digest: its readers see the whole story, who asks sees one sentence.
+RULES: Final[tuple[Rule, ...]] = (*verify.RULES, Rule("polarity", _polarity))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from domains import limits, verify
+from domains import answer, limits, verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,6 @@ DIGEST: Final = Domain(
 ANSWER: Final = Domain(
     name="answer",
     limits=Limits(documents=limits.DIGEST_DOCUMENTS, graph_depth=limits.DIGEST_GRAPH_DEPTH),
-    checks=verify.RULES,
+    checks=answer.RULES,
     gate=Gate(hold_below=0.0),
 )
