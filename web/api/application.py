@@ -33,11 +33,19 @@ from web.api.problem import Stop, responses
 STREAM: Final = "text/event-stream"
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 ASKED: Final = responses(400, 401, 403, 408, 413, 422, 429, 503, 504)
+EVENT: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"enum": ["stage", "sentence", "answer", "problem"]},
+        "data": {"type": "string", "description": "One JSON value on one line"},
+    },
+}
 EVENTS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "Events: `stage` as each begins, `sentence` for each verified one, then `answer` with the whole "
         "(as POST /rag/query returns it), or `problem`",
-        "content": {STREAM: {"schema": {"type": "string"}}},
+        "content": {STREAM: {"schema": EVENT}},
     }
 }
 METRICS: Final[dict[int | str, dict[str, Any]]] = {
