@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, bindparam, cast, func, literal, select, text, union_all
-from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, insert
+from sqlalchemy import TextClause, bindparam, cast, func, text
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Text
 
@@ -80,18 +80,8 @@ class FullText:
         leading = self._leading(session, words)
         # A plan made for any word looks at every post; these are made for the words at hand.
         session.execute(_PLANNED)
-        # One scan a word: a single query for all of them would have to look into every post again.
-        scans = [
-            select(literal(number).label("number"), PostText.post_id)
-            .where(PostText.lexemes.bool_op("@@")(cast(literal(_quoted(word)), TSQUERY)), *_within(scope))
-            .limit(MATCHES)
-            .subquery()
-            for number, word in enumerate(leading)
-        ]
-        every = union_all(*(select(scan) for scan in scans)).subquery()
-        query = select(every.c.number, func.array_agg(every.c.post_id)).group_by(every.c.number)
+        rows = session.execute(*_scans(leading, scope)).all()
         total: dict[int, float] = {}
-        rows = session.execute(query).all()
         posts = max(self._known.posts, float(len({post for _, held in rows for post in held})))
         for _, held in rows:
             rare = math.log1p(max(posts - len(held) + 0.5, 0.0) / (len(held) + 0.5))
@@ -141,17 +131,27 @@ def _quoted(word: str) -> str:
     return "'" + word.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-def _within(scope: Scope) -> list[ColumnElement[bool]]:
-    # Whose a post is, its lexemes say; an index by tenant would tempt the planner away from them.
-    conditions: list[ColumnElement[bool]] = []
-    if scope.sources is not None:
-        conditions.append(PostText.source_id.in_(sorted(scope.sources)))
-    if scope.langs:
-        conditions.append(PostText.lang.in_(sorted(scope.langs)))
-    if scope.since is not None:
-        conditions.append(PostText.at >= scope.since)
-    if scope.until is not None:
-        conditions.append(PostText.at < scope.until)
-    if scope.only is not None:
-        conditions.append(PostText.post_id.in_(sorted(scope.only)))
-    return conditions
+def _scans(words: Sequence[str], scope: Scope) -> tuple[TextClause, dict[str, Any]]:
+    """Return the query of (number of the word, posts), and its values: one scan of the index a word.
+
+    A single scan for all words would have to look into every post again to tell which of them it holds. Whose a post
+    is, its lexemes say; an index by tenant would tempt the planner away from them.
+    """
+    within = ""
+    values: dict[str, Any] = {f"w{number}": _quoted(word) for number, word in enumerate(words)}
+    for condition, name, value in (
+        ("source_id = ANY(:sources)", "sources", scope.sources and sorted(scope.sources)),
+        ("lang = ANY(:langs)", "langs", sorted(scope.langs) or None),
+        ("at >= :since", "since", scope.since),
+        ("at < :until", "until", scope.until),
+        ("post_id = ANY(:only)", "only", scope.only and sorted(scope.only)),
+    ):
+        if value is not None:
+            within += f" AND {condition}"
+            values[name] = [*value] if isinstance(value, frozenset) else value
+    scans = " UNION ALL ".join(
+        f"(SELECT {number} AS number, post_id FROM post_text"
+        f" WHERE lexemes @@ CAST(:w{number} AS tsquery){within} LIMIT {MATCHES})"
+        for number in range(len(words))
+    )
+    return text(f"SELECT number, array_agg(post_id) FROM ({scans}) AS found GROUP BY number"), values

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import exists, select
+from sqlalchemy import BigInteger, any_, exists, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from domains.errors import InputError, Refused, Unavailable
@@ -241,7 +242,11 @@ class Retriever:
         query = (
             select(Post.id, Source.family, Post.at, Post.story_id, Post.duplicate_of, Post.sketch)
             .join(Source, Source.id == Post.source_id)
-            .where(Post.tenant_id == scope.tenant_id, Post.id.in_([*ranks]), Post.boilerplate.is_(None))
+            .where(
+                Post.tenant_id == scope.tenant_id,
+                Post.id == any_(literal([*ranks], ARRAY(BigInteger))),
+                Post.boilerplate.is_(None),
+            )
         )
         if scope.sources is not None:
             query = query.where(Post.source_id.in_(scope.sources))
