@@ -195,7 +195,9 @@ def test_a_run_that_kills_every_worker_is_set_aside_and_an_operator_heals_it(are
     with arena.database.transaction() as session:
         assert session.get_one(Run, poisoned).state == "dead"
     assert len(arena.sprung(f"run-{poisoned}.draft.computed")) == 3
-    env = settings.child_environment(**SHORT, var=str(arena.var), digest_dir=str(arena.var / "digests"))
+    env = settings.child_environment(
+        **SHORT, var=str(arena.var), digest_dir=str(arena.var / "digests"), tenant="news"
+    )
     healed = subprocess.run(
         [SVODKA, "dlq", "replay", str(letter.id)], env=env, capture_output=True, text=True, check=False
     )
