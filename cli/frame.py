@@ -137,6 +137,8 @@ def world(**overrides: Any) -> Iterator[wiring.World]:
         running = stack.attach(set_.var)
         if set_.redis_url is None and running is not None:
             overrides = {"redis_url": running.redis_url, **overrides}
+        if set_.neo4j_url is None and running is not None and running.neo4j_url:
+            overrides = {"neo4j_url": running.neo4j_url, **overrides}
         luck = random.Random()  # noqa: S311  jitter of retries
         built = wiring.build(settings.load(**{**overrides, "database_url": url}), SystemClock(), luck)
         closing.callback(built.close)

@@ -43,4 +43,5 @@ def _urls(set_: Settings) -> dict[str, str]:
             f"nothing runs in {set_.var.absolute()}", remedy="start `svodka up`, or set SVODKA_DATABASE_URL"
         )
     urls = {"database_url": running.database_url, "var": str(set_.var.absolute())}
+    urls |= {"neo4j_url": running.neo4j_url} if running.neo4j_url and not set_.neo4j_url else {}
     return urls if set_.redis_url else {**urls, "redis_url": running.redis_url}

@@ -62,9 +62,9 @@ class Arcade:
             time.sleep(POLL_S)
 
     def revive(self) -> None:
-        """Start the server again after it died, at the same URL. Raises Unavailable when it does not start."""
+        """Start the server again after it died, at the same URL; what it is needed for waits until it answers."""
         self.stop()
-        self.start()
+        self._launch(time.monotonic() + ANSWER_S)
 
     def stop(self) -> None:
         """Stop the server, its data saved."""

@@ -30,6 +30,7 @@ from services import backlog, cypher, portrait
 from services.database import Database
 from services.portrait import Portrait
 from services.schema import Post, Tenant
+from services.settings import Settings
 from services.shelving import VectorDue, VectorShelf
 from services.vectors import REST, TURN, Drained
 
@@ -93,11 +94,11 @@ class Graph:
 
     def found(self) -> None:
         """Make constraints and indexes, and the graph's row with all posts due for it, where there are none."""
-        if self._founded:
-            return
-        with self._asking(), self._driver.session(database=self._name) as session:
-            for statement in cypher.SCHEMA:
-                session.run(statement).consume()
+        if not self._founded:
+            with self._asking(), self._driver.session(database=self._name) as session:
+                for statement in cypher.SCHEMA:
+                    session.run(statement).consume()
+            self._founded = True
         with self._database.transaction() as session:
             begun = session.execute(
                 insert(VectorShelf)
@@ -113,7 +114,6 @@ class Graph:
             ).one_or_none()
             if begun is not None:
                 self._all_due(session)
-        self._founded = True
 
     def drain(self, tenant_id: int | None = None, *, turns: int = TURN) -> Drained:
         """Draw what is due (of one tenant). A graph that is down leaves it due: that is logged, not raised."""
@@ -140,7 +140,7 @@ class Graph:
                     backlog.postpone(session, claims, self._clock.now() + REST)
                 raise
             with self._database.transaction() as session:
-                backlog.settle(session, claims, self._clock.now())
+                backlog.settle(session, claims)
             put += sum(len(claim.queued) for claim in claims)
         return Drained(put, left=True)
 
@@ -254,8 +254,33 @@ class Graph:
         def write(transaction: ManagedTransaction) -> None:
             _write(transaction, drawn, gone)
 
-        with self._asking(), self._driver.session(database=self._name) as session:
-            session.execute_write(write)
+        with self._asking(), self._driver.session(database=self._name) as drawing:
+            drawing.execute_write(write)
+
+
+class NoGraph:
+    """Stands for a graph where there is none: nothing waits for it, and nothing is drawn."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._retired = False
+
+    def drain(self, tenant_id: int | None = None, *, turns: int = TURN) -> Drained:
+        """Forget, once, what was due for a graph that there was."""
+        del tenant_id, turns
+        if not self._retired:
+            retire(self._database)
+            self._retired = True
+        return Drained()
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def connect(database: Database, clock: Clock, settings: Settings) -> Graph | NoGraph:
+    """Return the graph that the settings name, not connected yet."""
+    url = settings.neo4j_url
+    return Graph(database, clock, url.get_secret_value()) if url else NoGraph(database)
 
 
 def retire(database: Database) -> None:

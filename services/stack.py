@@ -14,20 +14,21 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
 import msgspec
-import psutil
 import structlog
+from pydantic import SecretStr
 
 from domains.errors import Busy, Unavailable
 from domains.ports import Clock
-from services import disk, guard, lock
+from services import arcade, disk, guard, lock
 from services.database import Database
 from services.embedded import Postgres
+from services.pid import begun, guarded_pid
 from services.settings import Settings, child_environment
 from services.valkey import Valkey
 
@@ -39,7 +40,6 @@ ROTATE_S: Final = 5.0
 RESTARTS: Final = 5
 WINDOW_S: Final = 60.0
 BACKOFF_S: Final = 0.5
-FORK_S: Final = 5.0
 CHILD_GRACE_S: Final = 20.0
 FREE_BYTES: Final = 50 * 1024**2
 ENDINGS: Final = (signal.SIGTERM, signal.SIGHUP)
@@ -79,6 +79,7 @@ class Running:
     redis_url: str
     ports: Mapping[str, int]
     processes: tuple[Process, ...]
+    neo4j_url: str = ""
 
     def process(self, name: str) -> Process | None:
         """Return the process of that name, or None."""
@@ -129,6 +130,7 @@ class Stack:
         self._clock = clock
         self._postgres = Postgres(self._var / "postgres", log=self._log("postgres"))
         self._valkey = Valkey(self._var / "valkey", log=self._log("valkey"))
+        self._graph = arcade.of(settings, self._var, self._log("graph"))
         self._children = [_Warded(child, self._log(child.name)) for child in children]
         self._kept: list[_Kept] = []
         self._lock: int | None = None
@@ -196,6 +198,8 @@ class Stack:
             steps.callback(os.close, held)
             steps.callback(self._postgres.stop)
             steps.callback(self._valkey.stop)
+            if self._graph:
+                steps.callback(self._graph.stop)
             for child in self._children:
                 steps.callback(child.stop)
             with suppress(OSError):
@@ -234,6 +238,10 @@ class Stack:
         if self._settings.broker_url is None or self._settings.redis_url is None:
             self._valkey.start()
             self._keep("valkey", self._valkey.alive, self._valkey.revive)
+        if self._graph:
+            self._graph.start()
+            # Searches and digests go on without it.
+            self._keep("graph", self._graph.alive, self._graph.revive, vital=False)
 
     def _keep(
         self, name: str, alive: Callable[[], bool], revive: Callable[[], None], *, vital: bool = True
@@ -250,11 +258,10 @@ class Stack:
     def _urls(self) -> dict[str, str]:
         set_ = self._settings
         return {
-            "database_url": set_.database_url.get_secret_value()
-            if set_.database_url
-            else self._postgres.url(),
-            "broker_url": set_.broker_url.get_secret_value() if set_.broker_url else self._valkey.url(),
-            "redis_url": set_.redis_url.get_secret_value() if set_.redis_url else self._valkey.url(),
+            "database_url": _given(set_.database_url) or self._postgres.url(),
+            "broker_url": _given(set_.broker_url) or self._valkey.url(),
+            "redis_url": _given(set_.redis_url) or self._valkey.url(),
+            "neo4j_url": _given(set_.neo4j_url) or (self._graph.url() if self._graph else ""),
         }
 
     def _environment(self, child: Child) -> dict[str, str]:
@@ -264,12 +271,13 @@ class Stack:
         """Write what runs, whole and for the owner's eyes only, and return it."""
         pids = {child.child.name: child.pid() for child in self._children}
         pids |= {"postgres": self._postgres.pid(), "valkey": self._valkey.pid()}
+        pids |= {"graph": self._graph.pid()} if self._graph else {}
         urls = self._urls()
         running = Running(
             pid=os.getpid(),
-            started_at=_begun(os.getpid()),
+            started_at=begun(os.getpid()),
             ports={"valkey": self._valkey.port} if self._valkey.port else {},
-            processes=tuple(Process(name, pid, _begun(pid)) for name, pid in pids.items() if pid),
+            processes=tuple(Process(name, pid, begun(pid)) for name, pid in pids.items() if pid),
             **urls,
         )
         with disk.named(self._var):
@@ -367,23 +375,8 @@ class _Kept:
         return min(BACKOFF_S * 2.0 ** (recent - 1), WINDOW_S)
 
 
-def guarded_pid(ward: guard.Ward) -> int | None:
-    """Return the process id of a guard's child, or None when it has ended."""
-    deadline = time.monotonic() + FORK_S
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(ward.pid)
-        while ward.exit_code() is None and time.monotonic() < deadline:
-            for child in process.children():
-                return int(child.pid)
-            time.sleep(0.01)
-    return None
-
-
-def _begun(pid: int) -> datetime:
-    try:
-        return datetime.fromtimestamp(psutil.Process(pid).create_time(), UTC)
-    except psutil.NoSuchProcess:
-        return datetime.fromtimestamp(0, UTC)
+def _given(url: SecretStr | None) -> str:
+    return url.get_secret_value() if url else ""
 
 
 def _busy(var: Path) -> Busy:

@@ -228,7 +228,9 @@ class Vectors:
         """Return every generation there is."""
         with self._database.transaction() as session:
             rows = session.scalars(
-                select(VectorShelf).order_by(VectorShelf.collection, VectorShelf.generation)
+                select(VectorShelf)
+                .where(VectorShelf.collection.in_(COLLECTIONS))
+                .order_by(VectorShelf.collection, VectorShelf.generation)
             ).all()
             return [
                 Status(

@@ -11,12 +11,13 @@ from domains.lexical import Lexical
 from domains.point import Store
 from domains.ports import Channel, Clock, Language
 from monitoring.meter import Meter
-from services import gazetteer
+from services import gazetteer, graph
 from services.cache import Cache
 from services.channel.factory import channels
 from services.database import Database
 from services.embedding import open_embedder
 from services.fetch import Fetcher
+from services.graph import Graph, NoGraph
 from services.index import Indexer
 from services.intake import Intake
 from services.language import OfflineLanguage
@@ -50,6 +51,7 @@ class World:
     meter: Meter
     vectors: Vectors
     retriever: Retriever
+    graph: Graph | NoGraph
 
     def channel(self, name: str) -> Channel:
         """Return a channel. Raises Refused when this installation has none of that name."""
@@ -63,6 +65,7 @@ class World:
         self.memo.close()
         self.meter.close()
         self.vectors.close()
+        self.graph.close()
         self.database.dispose()
 
 
@@ -85,6 +88,7 @@ def build(settings: Settings, clock: Clock, rng: random.Random) -> World:
     lexical = Lexical(language.lemma)
     vectors = Vectors(database, clock, _store(settings, database), lexical, open_embedder(settings))
     memo = connect(settings.redis_url.get_secret_value() if settings.redis_url else None)
+    drawn = graph.connect(database, clock, settings)
     return World(
         settings=settings,
         clock=clock,
@@ -101,8 +105,14 @@ def build(settings: Settings, clock: Clock, rng: random.Random) -> World:
         memo=memo,
         vectors=vectors,
         retriever=Retriever(
-            database, vectors, lexical, language, Cache(memo.below("retrieval:"), clock, meter=meter)
+            database,
+            vectors,
+            lexical,
+            language,
+            Cache(memo.below("retrieval:"), clock, meter=meter),
+            drawn if isinstance(drawn, Graph) else None,
         ),
+        graph=drawn,
     )
 
 

@@ -161,10 +161,11 @@ def index(world: World, lease: work.Lease) -> Errands:
     """Analyse a tenant's new posts, then wake the runs that waited for it; what is left waits for the next turn."""
     finished = world.indexer.catch_up(lease)
     drained = world.vectors.drain(lease.id, turns=DRAINED)
+    drawn = world.graph.drain(lease.id, turns=DRAINED)
     if not finished:
         return [(INDEX.name, lease.id)]
     with world.database.transaction() as session:
-        if drained.left:
+        if drained.left or drawn.left:
             backlog.wake(session, world.clock.now())
         return [(DIGEST.name, run_id) for run_id in run.due_of(session, lease.id, now=world.clock.now())]
 
