@@ -22,7 +22,7 @@ export PIP_NO_CACHE_DIR := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test chaos cover check prompts fmt monitoring bench bench-trends clean
+.PHONY: help demo up test drill chaos cover check prompts fmt monitoring bench bench-trends clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -33,8 +33,11 @@ demo: $(UV) ## Start the servers and a worker, import the example stream, print 
 up: $(UV) ## Keep servers, worker and beat running until Ctrl-C
 	@$(SVODKA) up $(ARGS)
 
-test: $(UV) ## Run every test (ARGS="-k word" picks some)
-	@$(RUN) pytest $(ARGS)
+test: $(UV) ## Run every test but the drill (ARGS="-k word" picks some)
+	@$(RUN) pytest -m "not drill" $(ARGS)
+
+drill: $(UV) ## Run the tests that play a run under Prometheus and Alertmanager for minutes
+	@$(RUN) pytest -m drill $(ARGS)
 
 chaos: $(UV) ## The long form: kill at chosen places, then 1,000 runs under 200 faults on two brokers, with reports
 	@$(RUN) pytest -m chaos $(ARGS)
@@ -42,7 +45,7 @@ chaos: $(UV) ## The long form: kill at chosen places, then 1,000 runs under 200 
 		$(RUN) python -m tests.chaos.storm --broker $$broker --report docs/chaos/$$broker.md || exit 1; done
 
 cover: $(UV) ## Run the other tests and measure coverage; too little of it fails
-	@$(RUN) pytest -m "not chaos" --cov --cov-report=term --cov-report=xml $(ARGS)
+	@$(RUN) pytest -m "not chaos and not drill" --cov --cov-report=term --cov-report=xml $(ARGS)
 
 check: $(UV) ## Run every check that runs no product code: lint, format, types, room contracts, shape
 	@$(RUN) ruff check

@@ -24,8 +24,10 @@ def baseline() -> None:
     """Keep what Prometheus says, and compare."""
 
 
-# The same command as `python -m monitoring.baseline`.
-baseline.add_command(kept.main, "export")
+# The same as `python -m monitoring.baseline`, which always answers in JSON.
+baseline.add_command(
+    frame.Command("export", callback=kept.main.callback, params=[*kept.main.params], help=kept.main.help)
+)
 
 
 @baseline.command("compare")

@@ -10,6 +10,7 @@ pytestmark = [
         bool(MISSING),
         reason=f"not installed: {', '.join(MISSING)} (Debian: prometheus, prometheus-alertmanager)",
     ),
+    pytest.mark.drill,
     pytest.mark.xdist_group("stack"),
     pytest.mark.timeout(900),
 ]
