@@ -44,8 +44,10 @@ keep flower_password "$(word)"
 keep grafana_password "$(word)"
 keep qdrant_key "$(word)"
 keep neo4j_password "$(word)"
-# Empty until you have a key: digests are extracted then.
-keep model_key ""
+# Empty until you have them: no model, no channel but files, pages and feeds.
+for name in cheaper_model_key embedding_key model_key smtp_url telegram_token unsubscribe_secret webhook_secret; do
+	keep "$name" ""
+done
 
 keep valkey.conf "requirepass $(said valkey_password)"
 keep rabbitmq.conf "default_user = svodka
@@ -58,7 +60,12 @@ keep neo4j_auth "neo4j/$(said neo4j_password)"
 keep database_url "postgresql://svodka:$(said postgres_password)@postgres:5432/svodka"
 keep redis_url "redis://:$(said valkey_password)@valkey:6379/0"
 if [ "$profile" = full ]; then
+	keep neo4j_url "bolt://neo4j:$(said neo4j_password)@neo4j:7687/neo4j"
+	keep environment "SVODKA_QDRANT_URL=http://qdrant:6333
+SVODKA_PROMETHEUS_URL=http://prometheus:9090"
 	keep broker_url "amqp://svodka:$(said rabbitmq_password)@rabbitmq:5672//"
 else
+	keep neo4j_url ""
+	keep environment ""
 	keep broker_url "redis://:$(said valkey_password)@valkey:6379/1"
 fi

@@ -304,11 +304,13 @@ def test_the_secrets_are_made_once_and_our_services_can_read_them(profile, tmp_p
             for variable, value in environment(one).items():
                 text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
                 patch.setenv(variable, text.replace("/run/secrets", str(folder)))
+            for line in (folder / "environment").read_text("utf-8").split():
+                patch.setenv(*line.split("=", 1))
             set_ = settings.load()
         scheme = "amqp" if profile == "full" else "redis"
         assert set_.broker_url.get_secret_value().startswith(f"{scheme}://"), name
         assert set_.database_url.get_secret_value().endswith("@postgres:5432/svodka"), name
-        assert "made" not in set_.database_url.get_secret_value()
+        assert bool(set_.qdrant_url) is bool(set_.neo4j_url) is (profile == "full"), name
     assert len({before[name] for name in before if name.endswith(("_password", "_key"))}) >= 6
 
 
@@ -326,7 +328,29 @@ def test_what_is_mounted_is_in_the_repository():
         if volume.startswith("./")
     }
     assert sources
-    missing = sorted(source for source in sources if not (ROOT / source).exists())
-    if missing and not (ROOT / "monitoring" / "prometheus.yml").exists():
-        pytest.skip(f"monitoring's configuration is not here yet: {missing}")
-    assert missing == []
+    assert [source for source in sorted(sources) if not (ROOT / source).exists()] == []
+
+
+def test_monitoring_in_containers_is_monitoring_anywhere_by_the_services_names():
+    files = (
+        yaml.safe_load((ROOT / name / "prometheus.yml").read_text("utf-8"))
+        for name in ("deploy", "monitoring")
+    )
+    there, here = (yaml.safe_dump(one) for one in files)
+    assert (
+        there.replace("alertmanager:9093", "localhost:9093").replace("metrics:9188", "localhost:9188") == here
+    )
+    for file in (ROOT / "monitoring" / "grafana" / "provisioning" / "dashboards").glob("*.yml"):
+        for provider in yaml.safe_load(file.read_text("utf-8"))["providers"]:
+            mounted = [volume.split(":")[1] for volume in COMPOSE["services"]["grafana"]["volumes"]]
+            assert provider["options"]["path"] in mounted
+
+
+def test_every_secret_that_svodka_takes_can_be_given_to_it():
+    """One that is new in the settings has to come here and to deploy/secrets.sh too."""
+    secret = {
+        name for name, field in settings.Settings.model_fields.items() if "SecretStr" in str(field.annotation)
+    }
+    given = {name for one in ours(COMPOSE).values() for name in environment(one) if name.endswith("_FILE")}
+    assert {f"{settings.PREFIX}{name.upper()}_FILE" for name in secret} == given
+    assert secret <= set(COMPOSE["secrets"])
