@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 import httpx
@@ -41,6 +41,9 @@ def server(behave):
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/secret"
     finally:
+        # Closing alone leaves a thread that waits in accept to take one more connection.
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join(5)
 
