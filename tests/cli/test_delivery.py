@@ -1,5 +1,6 @@
 """From `svodka subscribe --channel` to the reader, by the command line alone, on servers that keep the real rules."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -46,7 +47,7 @@ def subscribe(svodka, *channels, **more):
 
 
 def test_a_digest_reaches_everybody_who_is_subscribed(svodka, news, api, monkeypatch, tmp_path):
-    with Mailbox() as box, Receiver("hunter2", NOW.timestamp) as hook:
+    with Mailbox() as box, Receiver("hunter2", time.time) as hook:
         monkeypatch.setenv("SVODKA_SMTP_URL", f"smtp+plain://127.0.0.1:{box.port}")
         monkeypatch.setenv("SVODKA_MAIL_FROM", "Svodka <digest@svodka.example>")
         monkeypatch.setenv("SVODKA_WEBHOOK_SECRET", "hunter2")
