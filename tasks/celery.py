@@ -23,6 +23,7 @@ from services import (
     memory,
     pace,
     persona,
+    query,
     replay,
     retention,
     settings,
@@ -94,7 +95,7 @@ def nudge(errands: Iterable[tuple[str, int]]) -> int:
     count = 0
     for task, row_id in errands:
         try:
-            app.send_task(task, args=[row_id], retry=False)
+            app.send_task(task, args=[row_id])
         except (OperationalError, OSError) as error:
             logger.warning("the broker does not take nudges (%s); sweeps will", type(error).__name__)
             break
@@ -213,6 +214,7 @@ def memory_purge() -> None:
     persona.purge(world.database, world.clock)
     with world.database.transaction() as session:
         pace.purge(session, now=world.clock.now())
+        query.purge(session, now=world.clock.now())
     world.gateways.budget.purge(world.clock.now() - KEPT_BUDGETS)
 
 
