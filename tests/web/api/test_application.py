@@ -214,6 +214,7 @@ def test_digests_are_listed_read_and_fed(client, headers, database, world, tenan
         assert run.listing(session, tenant_id)
 
 
+@pytest.mark.timeout(600)
 def test_a_thousand_filters_never_show_another_tenants_post(client, headers, other):
     luck = random.Random(11)
     questions = (
