@@ -180,6 +180,11 @@ def test_an_alert_fires_on_its_trouble_and_on_nothing_else(alert, trials):
 
 
 @by_name
+def test_an_alert_has_its_runbook(alert):
+    assert (build.ROOT.parent / alert.runbook).is_file(), alert.name
+
+
+@by_name
 def test_words_name_labels_that_the_query_keeps(alert):
     for label in re.findall(r"\$labels\.(\w+)", alert.summary):
         assert re.search(rf"by \([^)]*\b{label}\b", alert.expr), f"{alert.name} drops {label}"
