@@ -9,6 +9,7 @@ from rich.console import Console
 from cli import frame
 from domains.errors import Busy
 from domains.point import COLLECTIONS, Collection
+from services.graph import Graph
 from services.vectors import Vectors
 
 # What another worker holds is done or given back by then.
@@ -52,6 +53,8 @@ def rebuild(collection: tuple[Collection, ...], to: int | None) -> None:
                     "seconds": round(time.monotonic() - began, 1),
                 }
             )
+        if not collection and to is None and isinstance(world.graph, Graph):
+            rows.append(_redraw(world.graph))
     frame.show(rows, lambda console: _told(console, rows))
 
 
@@ -78,6 +81,24 @@ def status() -> None:
     for row in rows:
         del row["shelf"]
     frame.show(rows, lambda console: _generations(console, rows))
+
+
+def _redraw(graph: Graph) -> dict[str, object]:
+    """Empty the graph and draw it anew; there is one of it, so searches go on without what is not drawn yet."""
+    began = time.monotonic()
+    due = graph.rebuild()
+    until = time.monotonic() + WAIT_S
+    while graph.waiting():
+        if graph.fill().put:
+            until = time.monotonic() + WAIT_S
+        elif time.monotonic() > until:
+            raise Busy(
+                "the graph is drawn by a worker that does not finish", remedy="try again in some minutes"
+            )
+        else:
+            time.sleep(POLL_S)
+    seconds = round(time.monotonic() - began, 1)
+    return {"collection": "graph", "generation": 1, "rows": due, "switched": True, "seconds": seconds}
 
 
 def _fill(vectors: Vectors, collection: Collection, generation: int) -> None:

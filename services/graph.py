@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 from neo4j import Driver, GraphDatabase, ManagedTransaction, unit_of_work
 from neo4j.exceptions import DriverError, Neo4jError
+from neo4j.time import DateTime
 from sqlalchemy import delete, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -209,8 +210,8 @@ class Graph:
                 row["kind"],
                 row["name"],
                 row["count"],
-                row["first_at"].to_native(),
-                row["last_at"].to_native(),
+                _aware(row["first_at"]),
+                _aware(row["last_at"]),
             )
             for row in self._read(ask)
         ]
@@ -288,6 +289,12 @@ def retire(database: Database) -> None:
     with database.transaction() as session:
         for table in (VectorDue, VectorShelf):
             session.execute(delete(table).where(table.collection == COLLECTION))
+
+
+def _aware(moment: DateTime) -> datetime:
+    """Return a time of the graph; ArcadeDB gives one that went through a CASE without its zone, which is UTC."""
+    native = moment.to_native()
+    return native if native.tzinfo else native.replace(tzinfo=UTC)
 
 
 def _weights(rows: Any) -> dict[int, float]:
