@@ -11,6 +11,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 try:
@@ -69,13 +70,23 @@ def span(name: str, trace: str = "", attributes: Mapping[str, Attribute] | None 
         record_exception=False,
         set_status_on_exception=False,
     )
-    with opened as current:
-        try:
-            yield
-        except BaseException as error:
-            current.set_attribute("error.type", type(error).__name__)
-            current.set_status(api.StatusCode.ERROR)
-            raise
+    with opened as current, _Noted(current):
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """Notes the class of what ends the block on its span."""
+
+    span: "api.Span"
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.span.set_attribute("error.type", kind.__name__)
+            self.span.set_status(api.StatusCode.ERROR)
 
 
 def model_call(
