@@ -142,8 +142,8 @@ ALERTS: Final = (
     Alert(
         "BudgetGoneBeforeMidnight", "budget",
         f"({_forecast('1h')}) and ({_forecast('15m')}) and {_DAYS} > 0.25 and {_DAYS} < 1", "5m", "warning", "budget",
-        "At this pace the {{ $labels.scope }} budget of {{ $labels.unit }} will be {{ $value | humanizePercentage }}"
-        " of its limit at midnight UTC",
+        "At this pace the {{ $labels.scope }} budget of {{ $labels.unit }} will be {{ $value | printf `%.1f` }}"
+        " times its limit at midnight UTC",
         "see who spends it; raise the limit or lower the pace", "BUDGET_FORECAST_FROM_RATE", 0.25,
     ),
     Alert(

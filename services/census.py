@@ -39,11 +39,12 @@ PORTS: Final = {"amqp": 5672, "amqps": 5671, "bolt": 7687, "neo4j": 7687, "http"
 KEYS: Final = {"broker": "broker_url", "cache": "redis_url", "qdrant": "qdrant_url", "neo4j": "neo4j_url"}
 
 LIVE: Final = "tenant_id IN (SELECT id FROM tenant WHERE live)"
-# A task's table, which of its rows count, and since when one that is due has been: a tenant is due since ever.
+# A task's table, which of its rows count, and since when one that is due has been: a tenant is due since ever, the run of
+# a window that is caught up with since the window's close.
 WORK_TABLES: Final = {
     "source.fetch": ("source", LIVE, "next_at"),
     "index.posts": ("tenant", "live", "greatest(next_at, created_at)"),
-    "digest.make": ("run", LIVE, "next_at"),
+    "digest.make": ("run", LIVE, "greatest(next_at, created_at)"),
     "delivery.send": ("delivery", LIVE, "next_at"),
     "trend.detect": ("watch", LIVE, "next_at"),
 }

@@ -189,8 +189,9 @@ class Stage:
     def play(self):
         """Load, a baseline, faults, another baseline."""
         self._load()
-        self._questions(10)
-        wait_until(lambda: self.number("sum(svodka_runs_total)"), timeout_s=60)
+        self._questions(2 * len(QUERIES))
+        in_time = "sum(svodka_delivery_delay_seconds_count)"
+        wait_until(lambda: self.number("sum(svodka_runs_total)") and self.number(in_time), timeout_s=200)
         self.exported = [self.export(self.baselines[0])]
         self._faults()
         self._spend()
@@ -201,8 +202,15 @@ class Stage:
         self.tenant, row = demo.prepare(self.world, stream)
         for _ in demo.load(self.world, self.tenant, stream):
             pass
+        now = self.world.clock.now()
+        each_minute = subscription.Wish(
+            name="minutes",
+            schedule=Schedule(zone="UTC", period=timedelta(minutes=1), anchor=now),
+            starts_at=now,
+        )
         with self.world.database.transaction() as session:
             subscription.resume(session, row)
+            subscription.subscribe(session, self.tenant, each_minute, self.world.channels)
 
         def delivered():
             with self.world.database.transaction() as session:
