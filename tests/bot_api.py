@@ -237,7 +237,8 @@ class BotApi:
 
     def method_sendmessage(self, asked):
         key = asked.get("chat_id")
-        chat = self.chats[int(key) if re.fullmatch(r"-?\d+", str(key)) else key]
+        key = int(key) if re.fullmatch(r"-?\d+", str(key)) else key
+        chat = self.chats[key]
         if chat is None:
             raise BadRequest("Bad Request: chat not found")
         if chat.trouble is not None:

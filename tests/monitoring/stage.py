@@ -155,7 +155,7 @@ class Stage:
             ALERTMANAGER, f"--config.file={self.alertmanager}", f"--storage.path={self.folder / 'am'}",
             f"--web.listen-address=127.0.0.1:{self.ports['alertmanager']}", "--cluster.listen-address=",
         ])  # fmt: skip
-        wait_until(lambda: self.number("count(svodka_up == 1)"), timeout_s=90)
+        wait_until(lambda: self.number("count(svodka_up == 1)"), timeout_s=200)
 
     def _world(self):
         """The world of a command beside the worker: it counts in the same folder."""
