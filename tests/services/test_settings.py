@@ -123,7 +123,7 @@ def test_every_wrong_variable_is_named_at_once(monkeypatch):
 
 def test_no_error_and_no_view_of_the_settings_tells_a_secret(monkeypatch):
     for name in SECRETS:
-        scheme = "postgresql" if name == "database_url" else "redis"
+        scheme = {"database_url": "postgresql", "neo4j_url": "bolt"}.get(name, "redis")
         monkeypatch.setenv(f"{PREFIX}{name.upper()}", f"{scheme}://me:hunter2-{name}@db/0")
     assert len(SECRETS) >= 3
     found = settings.load()
@@ -146,7 +146,7 @@ def test_a_secret_of_a_wrong_type_is_refused_without_being_told(override):
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_may_be_in_a_file(monkeypatch, tmp_path, name):
     path = tmp_path / "secret"
-    scheme = "postgresql+psycopg" if name == "database_url" else "redis"
+    scheme = {"database_url": "postgresql+psycopg", "neo4j_url": "bolt"}.get(name, "redis")
     path.write_text(f"{scheme}://:hunter2@host/0\n")
     monkeypatch.setenv(f"{PREFIX}{name.upper()}_FILE", str(path))
     assert getattr(settings.load(), name).get_secret_value() == f"{scheme}://:hunter2@host/0"

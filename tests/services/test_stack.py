@@ -128,7 +128,8 @@ def test_it_starts_everything_and_says_what_runs(var, sleeper):
         running = stack.attach(var)
         assert running.pid == os.getpid()
         assert {process.name for process in running.processes} == {"postgres", "valkey", "sleeper"}
-        assert psutil.Process(running.process("sleeper").pid).name() == "sleep"
+        # Between its fork and its exec a child is still called what its guard is.
+        wait_until(lambda: psutil.Process(running.process("sleeper").pid).name() == "sleep")
         database = Database(running.database_url)
         assert database.revision() == head()
         database.dispose()
