@@ -122,7 +122,7 @@ class Rabbit:
             **{name: str(self.directory / where) for name, where in below.items()},
             "RABBITMQ_NODENAME": f"svodka{self.port}@localhost",
             "RABBITMQ_DIST_PORT": str(self._far_port),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none",
             "ERL_EPMD_PORT": str(self._epmd_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
         }
