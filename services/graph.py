@@ -11,15 +11,12 @@ posts mention, by fan-out and by time.
 import logging
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from typing import Any, Final, TypeVar
 
-from neo4j import Driver, GraphDatabase, ManagedTransaction, unit_of_work
-from neo4j.exceptions import DriverError, Neo4jError
+from neo4j import ManagedTransaction, Session, unit_of_work
 from neo4j.time import DateTime
 from sqlalchemy import delete, literal, select
 from sqlalchemy.dialects.postgresql import insert
@@ -28,6 +25,7 @@ from domains.errors import Unavailable
 from domains.ports import Clock
 from domains.retrieval import Filters
 from services import backlog, cypher, portrait
+from services.bolt import Bolt
 from services.database import Database
 from services.portrait import Portrait
 from services.schema import Post, Tenant
@@ -39,11 +37,10 @@ logger = logging.getLogger("svodka.graph")
 COLLECTION: Final = "graph"
 # What made the graph: another version of it means something else.
 MAKER: Final = "graph-1"
-WAIT_S: Final = 5.0
-# A conflict of two writers is over by then; a server that is away is the backlog's matter.
-RETRY_S: Final = 2.0
+# How long a server may work, and after how much longer nobody waits for its word any more.
 WRITE_S: Final = 60.0
 READ_S: Final = 2.0
+SLACK_S: Final = 0.5
 # An entity that more posts mention connects everything with everything.
 HUB: Final = 500
 # Entities that are walked through, the rarest first, and how many stand beside each.
@@ -57,6 +54,7 @@ STORY_WEIGHT: Final = 1.0
 ANSWER_WEIGHT: Final = 1.0
 BESIDE_WEIGHT: Final = 0.3
 _EVER: Final = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,27 +76,13 @@ class Graph:
     def __init__(self, database: Database, clock: Clock, url: str) -> None:
         """Take a URL such as bolt://user:password@host:7687/database."""
         self._database, self._clock = database, clock
-        parts = urlsplit(url)
-        self._name = parts.path.strip("/") or None
-        self._place = f"{parts.hostname}:{parts.port or 7687}"
-        self._driver: Driver = GraphDatabase.driver(
-            f"{parts.scheme}://{self._place}",
-            auth=(unquote(parts.username or "neo4j"), unquote(parts.password or "")),
-            connection_timeout=WAIT_S,
-            connection_acquisition_timeout=WAIT_S,
-            max_transaction_retry_time=RETRY_S,
-            notifications_min_severity="OFF",
-            # Neither the server nor the driver's maker is told how we use it.
-            telemetry_disabled=True,
-        )
+        self._bolt = Bolt(url)
         self._founded = False
 
     def found(self) -> None:
         """Make constraints and indexes, and the graph's row with all posts due for it, where there are none."""
         if not self._founded:
-            with self._asking(), self._driver.session(database=self._name) as session:
-                for statement in cypher.SCHEMA:
-                    session.run(statement).consume()
+            self._bolt.ask(_founded, WRITE_S)
             self._founded = True
         with self._database.transaction() as session:
             begun = session.execute(
@@ -148,9 +132,8 @@ class Graph:
     def rebuild(self) -> int:
         """Empty the graph and make every post due for it again; return how many. `fill` draws them."""
         self.found()
-        with self._asking(), self._driver.session(database=self._name) as session:
-            while session.run(cypher.EMPTY, portion=PORTION).single(strict=True)["gone"]:
-                pass
+        while self._bolt.ask(_emptied, WRITE_S):
+            pass
         with self._database.transaction() as session:
             self._all_due(session)
         return self.waiting()
@@ -218,23 +201,10 @@ class Graph:
 
     def close(self) -> None:
         """Close every connection."""
-        self._driver.close()
+        self._bolt.close()
 
-    def _read(self, work: Any) -> Any:
-        with self._asking(), self._driver.session(database=self._name) as session:
-            return session.execute_read(work)
-
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
-        try:
-            yield
-        except (DriverError, Neo4jError) as error:
-            # The server's own words may quote posts; its code says enough.
-            what = getattr(error, "code", None) or type(error).__name__
-            raise Unavailable(
-                f"the graph at {self._place} does not answer: {what}",
-                remedy="start it; rows wait, and searches go on without it",
-            ) from error
+    def _read(self, work: Callable[[ManagedTransaction], T]) -> T:
+        return self._bolt.ask(lambda session: session.execute_read(work), READ_S + SLACK_S)
 
     def _all_due(self, session: Any) -> None:
         now = self._clock.now()
@@ -255,8 +225,7 @@ class Graph:
         def write(transaction: ManagedTransaction) -> None:
             _write(transaction, drawn, gone)
 
-        with self._asking(), self._driver.session(database=self._name) as drawing:
-            drawing.execute_write(write)
+        self._bolt.ask(lambda drawing: drawing.execute_write(write), WRITE_S)
 
 
 class NoGraph:
@@ -289,6 +258,17 @@ def retire(database: Database) -> None:
     with database.transaction() as session:
         for table in (VectorDue, VectorShelf):
             session.execute(delete(table).where(table.collection == COLLECTION))
+
+
+def _founded(session: Session) -> None:
+    for statement in cypher.SCHEMA:
+        session.run(statement).consume()
+
+
+def _emptied(session: Session) -> int:
+    """Delete a portion of the graph; return how much that was."""
+    gone: int = session.run(cypher.EMPTY, portion=PORTION).single(strict=True)["gone"]
+    return gone
 
 
 def _aware(moment: DateTime) -> datetime:
