@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from math import isfinite
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from domains import limits
+from domains.classifier import Classifier, classifier
 from domains.errors import SvodkaError
-from domains.intent import ROUTES, Classifier, Guess, Route, Turn, canonical, classifier
+from domains.intent import ROUTES, Guess, Route, Routed, Turn, canonical
+from domains.ports import Cache
 
 # Rules were right 99 times in 100 on queries they were not written for; their authors wrote those too, so less is claimed.
 RULE_CONFIDENCE: Final = 0.95
@@ -42,18 +44,6 @@ class IntentModel(Protocol):
         ...
 
 
-class Cache(Protocol):
-    """Where a model's answers are remembered. A cache that is down remembers nothing; it never raises."""
-
-    def get(self, key: str) -> bytes | None:
-        """Return what was put under ``key`` and has not expired."""
-        ...
-
-    def put(self, key: str, value: bytes, ttl_s: float) -> None:
-        """Remember ``value`` for ``ttl_s`` seconds."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A pattern that says one route. It is searched in the canonical query."""
@@ -61,20 +51,6 @@ class Rule:
     name: str
     route: Route
     pattern: re.Pattern[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Routed:
-    """Where a query goes, who said so, how sure, and why in words.
-
-    ``follows`` is the turn that a follow-up leans on: its query and route say what to do again.
-    """
-
-    route: Route
-    by: Literal["rule", "model", "classifier"]
-    confidence: float
-    why: str
-    follows: Turn | None = None
 
 
 def _rule(name: str, route: Route, *alternatives: str) -> Rule:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from agents.router import Routed, Router
-from domains.intent import Example, Turn, bundled, classifier
+from agents.router import Router
+from domains.classifier import classifier
+from domains.intent import Example, Routed, Turn, bundled
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 BEFORE = (Turn("what happened today?", "digest", NOW - timedelta(minutes=2)),)

@@ -3,54 +3,37 @@
 import os
 import sys
 from importlib.metadata import version
+from typing import Final
 
 import click
 
-from cli import (
-    alerting,
-    ask,
-    backtest,
-    backup,
-    baseline,
-    budget,
-    delivery,
-    digest,
-    flower,
-    frame,
-    index,
-    letter,
-    metrics,
-    persona,
-    schedule,
-    source,
-    stack,
-    subscription,
-    trend,
-    web,
-)  # fmt: skip
+from cli import frame
 from domains.errors import SvodkaError, UsageError
 
+# Loading every command takes seconds that most of them do not need; the list of subscriptions had its name first.
+COMMANDS: Final = {
+    **{
+        name: f"cli.{module}:{name}"
+        for module, names in {
+            "stack": "demo up doctor migrate", "source": "source", "subscription": "subscribe subscription",
+            "schedule": "schedule", "delivery": "delivery", "digest": "digest replay why", "letter": "dlq",
+            "backtest": "backtest", "budget": "budget", "persona": "follow mute rate persona", "flower": "flower",
+            "metrics": "metrics", "baseline": "baseline", "alerting": "alerting", "backup": "backup restore",
+            "trend": "trend", "index": "index", "ask": "ask key", "web": "web",
+        }.items()
+        for name in names.split()
+    },
+    "subscriptions": "cli.subscription:list_",
+}  # fmt: skip
 
-@click.group(cls=frame.Group, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(cls=frame.Root, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("svodka"), prog_name="svodka")
 @click.option(
     "--json", "as_json", is_flag=True, expose_value=False, callback=frame.note_json, help="Print JSON."
 )
 def command() -> None:
     """Digests of what people post, every sentence traceable to a post."""
-
-
-for _one in (
-    stack.demo, stack.up, stack.doctor, stack.migrate, source.source, subscription.subscribe,
-    subscription.subscription, schedule.schedule,
-    delivery.delivery, digest.digest, digest.replay, digest.why, letter.dlq, backtest.backtest, budget.budget,
-    persona.follow, persona.mute, persona.rate, persona.persona, flower.flower, metrics.metrics,
-    baseline.baseline, alerting.alerting,
-    backup.backup, backup.restore, trend.trend, index.index, ask.ask, ask.key, web.web,
-):  # fmt: skip
-    command.add_command(_one)
-# The list had this name first.
-command.add_command(subscription.list_, "subscriptions")
 
 
 def main(arguments: list[str] | None = None) -> None:

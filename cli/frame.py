@@ -3,9 +3,10 @@
 import json
 import random
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
 import click
@@ -42,6 +43,27 @@ class Group(click.Group):
 
     command_class = Command
     group_class = type
+
+
+class Root(Group):
+    """A group whose commands are loaded when they are asked for: ``places`` says where each is, as module:name."""
+
+    def __init__(self, *args: Any, places: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._places = places
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, sorted."""
+        return sorted({*self._places, *super().list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, loaded now, or None when there is none of that name."""
+        found = super().get_command(ctx, cmd_name)
+        if found is None and cmd_name in self._places:
+            module, _, name = self._places[cmd_name].partition(":")
+            found = getattr(import_module(module), name)
+            self.add_command(found, cmd_name)
+        return found
 
 
 def note_json(context: click.Context, _: click.Parameter, value: bool) -> None:

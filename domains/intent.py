@@ -1,22 +1,12 @@
-"""What a person wants: routes, labelled examples, and a classifier trained on them.
-
-The classifier is character n-grams weighted by TF-IDF under logistic regressions, one a route: on short questions in
-three languages with typing errors, characters beat words. It is trained in the process at first use and is a function
-of the examples alone, so every process has the same one.
-"""
+"""What a person wants: routes, turns, and labelled examples, which `domains.classifier` is trained on."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import Final, Literal, get_args
-
-import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.multiclass import OneVsRestClassifier
 
 from domains.errors import InputError
 from domains.text import normalise
@@ -27,9 +17,6 @@ ROUTES: Final[tuple[Route, ...]] = get_args(Route)
 QUERY_CHARS: Final = 500
 # Of the first, half is held out by a split that keeps translations of one question together; the second only trains.
 _TABLES: Final = ("queries.tsv", "training.tsv")
-_NGRAMS: Final = (2, 4)
-# Inverse regularisation, chosen by cross-validation on the training queries.
-_C: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,38 +46,24 @@ class Guess:
     confidence: float
 
 
-class Classifier:
-    """Guesses the route of a query from how it is spelt."""
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Where a query goes, who said so, how sure, and why in words.
 
-    def __init__(self, vectorizer: TfidfVectorizer, model: OneVsRestClassifier) -> None:
-        self._vectorizer = vectorizer
-        self._model = model
+    ``follows`` is the turn that a follow-up leans on: its query and route say what to do again.
+    """
 
-    def guess(self, query: str) -> Guess:
-        """Return the most likely route and its probability; of equals the first in alphabetical order."""
-        chances = self._model.predict_proba(self._vectorizer.transform([canonical(query)]))[0]
-        best = int(np.argmax(chances))
-        return Guess(_route(str(self._model.classes_[best])), round(float(chances[best]), 6))
+    route: Route
+    by: Literal["rule", "model", "classifier"]
+    confidence: float
+    why: str
+    follows: Turn | None = None
 
 
 def canonical(query: str) -> str:
     """Return ``query`` as it is compared: normalised, case folded, on one line, "ё" as "е", at most QUERY_CHARS."""
     line = " ".join(normalise(query).casefold().replace("ё", "е").split())
     return line[:QUERY_CHARS].strip()
-
-
-def train(examples: Iterable[Example]) -> Classifier:
-    """Return the classifier of ``examples``, whatever their order. Raises ValueError below two routes."""
-    ordered = sorted({(canonical(one.query), one.route) for one in examples})
-    routes = [route for _, route in ordered]
-    if len(set(routes)) < 2:
-        raise ValueError("a classifier needs examples of at least two routes")
-    vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=_NGRAMS, sublinear_tf=True)
-    matrix = vectorizer.fit_transform([query for query, _ in ordered])
-    # liblinear works on one thread: seven small problems in .1 s, where lbfgs takes ten times that and all cores.
-    one = LogisticRegression(C=_C, class_weight="balanced", solver="liblinear")
-    model = OneVsRestClassifier(one)
-    return Classifier(vectorizer, model.fit(matrix, routes))
 
 
 def parse(text: str, where: str) -> tuple[Example, ...]:
@@ -111,12 +84,6 @@ def bundled() -> tuple[Example, ...]:
     return tuple(one for name in _TABLES for one in _read(name))
 
 
-@cache
-def classifier() -> Classifier:
-    """Return the classifier of the bundled training queries, trained when first asked for."""
-    return train(one for one in bundled() if one.split == "train")
-
-
 def _read(name: str) -> tuple[Example, ...]:
     table = files("domains").joinpath("queries", name)
     return parse(table.read_text(encoding="utf-8"), f"domains/queries/{name}")
@@ -127,7 +94,7 @@ def _example(row: Sequence[str], where: str) -> Example:
         raise InputError(f"{where}: expected four columns, found {len(row)}")
     query, lang, name, split = row
     try:
-        route = _route(name)
+        route = known(name)
     except ValueError as error:
         raise InputError(f"{where}: {error}", remedy=f"one of {', '.join(ROUTES)}") from error
     if split == "train":
@@ -137,7 +104,8 @@ def _example(row: Sequence[str], where: str) -> Example:
     raise InputError(f"{where}: {split!r} is no split", remedy="train or held_out")
 
 
-def _route(name: str) -> Route:
+def known(name: str) -> Route:
+    """Return the route of that name. Raises ValueError when there is none."""
     for route in ROUTES:
         if route == name:
             return route

@@ -181,3 +181,15 @@ class Deps:
     gateway: Gateway | None = None
     randomness: Callable[[], bytes] | None = None
     standing: Standing = Standing()
+
+
+class Cache(Protocol):
+    """Where a model's answers are remembered. A cache that is down remembers nothing; it never raises."""
+
+    def get(self, key: str) -> bytes | None:
+        """Return what was put under ``key`` and has not expired."""
+        ...
+
+    def put(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Remember ``value`` for ``ttl_s`` seconds."""
+        ...

@@ -29,6 +29,11 @@ def open_server(url: str, key: str | None) -> QdrantClient:
     return QdrantClient(url=url, api_key=key, timeout=TIMEOUT_S, check_compatibility=False)
 
 
+def at(url: str, key: str | None) -> "Qdrant":
+    """Return the store on a server."""
+    return Qdrant(open_server(url, key))
+
+
 class Qdrant:
     """`domains.point.Store` on a Qdrant client."""
 

@@ -4,6 +4,7 @@ import random
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 
 from domains.entity import Finder
 from domains.errors import Refused
@@ -24,7 +25,6 @@ from services.language import OfflineLanguage
 from services.llm.factory import Gateways
 from services.memo import Memo, connect
 from services.postings import Postings
-from services.qdrant import Qdrant, open_server
 from services.render import Renderer
 from services.retrieval import Retriever
 from services.settings import Settings
@@ -120,5 +120,9 @@ def _store(settings: Settings, database: Database) -> Store:
     """Return where vectors are kept: a Qdrant server if one is set, else PostgreSQL."""
     if settings.qdrant_url:
         key = settings.qdrant_key
-        return Qdrant(open_server(settings.qdrant_url, key.get_secret_value() if key else None))
+        # Loaded where it is used: Qdrant's client takes a second and 50 MB.
+        server: Store = import_module("services.qdrant").at(
+            settings.qdrant_url, key.get_secret_value() if key else None
+        )
+        return server
     return Postings(database, settings.var / "postings")

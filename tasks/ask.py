@@ -13,7 +13,6 @@ from typing import Final
 from agents import answer as answerer
 from agents.answer import Room
 from agents.interview import Interview
-from agents.router import Routed
 from domains import answer, domain
 from domains.answer import (
     Answer,
@@ -30,7 +29,7 @@ from domains.answer import (
     ToldUsage,
 )  # fmt: skip
 from domains.errors import UsageError
-from domains.intent import Turn
+from domains.intent import Routed, Turn
 from domains.lexical import Lexical
 from domains.llm import Gateway, Payer
 from domains.post import Post

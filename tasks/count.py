@@ -10,9 +10,9 @@ from typing import Any, Final, TypeVar
 from msgspec import UNSET
 
 from agents.loop import Outcome
-from agents.router import Cache, Routed
 from domains import limits
-from domains.ports import Journal
+from domains.intent import Routed
+from domains.ports import Cache, Journal
 from monitoring import metrics, tracing
 from monitoring.meter import Counting
 from services import delivery, work

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from agents.guess import GatewayGuess
-from agents.router import Routed, Router
-from domains.intent import Turn
+from agents.router import Router
+from domains.intent import Routed, Turn
 from domains.llm import Payer
 from services import memory
 from services.wiring import World

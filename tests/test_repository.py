@@ -112,7 +112,9 @@ def dead_links(name: str, text: str) -> Iterator[str]:
 
 
 def leaves(group: click.Group, *before: str) -> Iterator[str]:
-    for name, one in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        one = group.get_command(context, name)
         if isinstance(one, click.Group):
             yield from leaves(one, *before, name)
         else:
@@ -133,9 +135,10 @@ def unknown(group: click.Group, line: str) -> str | None:
     options: set[str] = set()
     for word in line.split():
         if isinstance(here, click.Group) and not word.startswith("-"):
-            if word not in here.commands:
+            found = here.get_command(click.Context(here), word)
+            if found is None:
                 return word
-            here = here.commands[word]
+            here = found
         elif word.startswith("--"):
             params = (*here.params, *here.get_help_option_names(click.Context(here)))
             options = {

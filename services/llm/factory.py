@@ -2,8 +2,11 @@
 
 import random
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
+from importlib import import_module
+from typing import Final
 
 from pydantic import SecretStr
 
@@ -15,13 +18,17 @@ from monitoring.meter import Counting, Meter
 from services.budget import Budget
 from services.database import Database
 from services.llm.cache import ReplyCache
-from services.llm.compatible import CompatibleModel
 from services.llm.gateway import LadderGateway, Record
-from services.llm.gigachat import GigaChatModel
 from services.llm.price import PriceBook
 from services.llm.profile import Endpoint, profile
 from services.llm.tools import Circuits, Step, Tools
 from services.settings import Settings
+
+# Loaded when a model is set up: what they stand on takes a second and 50 MB, and most processes ask no model.
+ADAPTERS: Final = {
+    "openai": ("services.llm.compatible", "CompatibleModel"),
+    "gigachat": ("services.llm.gigachat", "GigaChatModel"),
+}
 
 
 def open_model(endpoint: Endpoint, clock: Clock) -> Model:
@@ -29,9 +36,9 @@ def open_model(endpoint: Endpoint, clock: Clock) -> Model:
 
     Raises UsageError when the adapter's package is not installed.
     """
-    if endpoint.profile.adapter == "gigachat":
-        return GigaChatModel(endpoint, clock)
-    return CompatibleModel(endpoint, clock)
+    module, name = ADAPTERS[endpoint.profile.adapter]
+    adapter: Callable[[Endpoint, Clock], Model] = getattr(import_module(module), name)
+    return adapter(endpoint, clock)
 
 
 class Gateways:

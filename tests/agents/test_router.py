@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.router import RULES, Routed, Router
+from agents.router import RULES, Router
 from domains import limits
 from domains.errors import Unavailable
-from domains.intent import ROUTES, Guess, Turn, bundled, canonical
+from domains.intent import ROUTES, Guess, Routed, Turn, bundled, canonical
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 DIGEST = Turn("what happened today?", "digest", NOW - timedelta(minutes=2))

@@ -20,8 +20,9 @@ from tests.cli.conftest import Answer
 def walk(command, *path):
     yield path, command
     if isinstance(command, click.Group):
-        for name, one in command.commands.items():
-            yield from walk(one, *path, name)
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from walk(command.get_command(context, name), *path, name)
 
 
 EVERY = dict(walk(cli.command))

@@ -4,16 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-import cli
-from cli import persona
 from tests import rows, worlds
-
-
-@pytest.fixture
-def svodka(svodka, monkeypatch):
-    for one in (persona.follow, persona.mute, persona.rate, persona.persona):
-        monkeypatch.setitem(cli.command.commands, one.name, one)
-    return svodka
 
 
 @pytest.fixture

@@ -54,3 +54,11 @@ def test_a_world_may_be_closed_twice(world):
     world.close()
     world.close()
     assert world.database.engine.pool.checkedout() == 0
+
+
+def test_vectors_are_on_the_server_that_is_set(clock):
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    set_ = settings.load(database_url="postgresql+psycopg://nobody@127.0.0.1:1/none", qdrant_url=nowhere)
+    world = wiring.build(set_, clock, random.Random(7))
+    assert world.vectors.maker.startswith("qdrant:")
+    world.close()
