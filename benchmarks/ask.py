@@ -282,8 +282,13 @@ def _promises(found: dict[str, Any]) -> list[tuple[str, float, float, bool]]:
 def _print(found: dict[str, Any]) -> None:
     one = found["load"]
     print(f"{one['questions']} questions, {one['threads']} at once, a model that takes {one['model_s']} s")
+    print(f"{'caches':8}{'what':10}{'P50':>10}{'P95':>10}{'P99':>10}{'mean':>10}")
     for caches in ("cold", "warm"):
-        print(f"  {caches}: {json.dumps(one[caches])}")
+        for what in ("seconds", "calls", "tokens", "steps"):
+            row = "".join(f"{one[caches][what][name]:10.10g}" for name in ("p50", "p95", "p99", "mean"))
+            print(f"{caches:8}{what:10}{row}")
+        rest = ("questions_per_s", "known", "by_model", "escalated", "stages_p95")
+        print(f"{'':8}" + ", ".join(f"{name} {one[caches][name]}" for name in rest))
     for name, value, limit, ok in _promises(one):
         print(f"  {'ok  ' if ok else 'OVER'} {name} {limit:.0f}: {value}")
     for lang, row in found.get("knowing", {}).items():

@@ -1,4 +1,7 @@
-"""One suite for every vector store: the default on Postgres, Qdrant's local mode, and a Qdrant server where one is set."""
+"""One suite for every vector store: the default on Postgres, Qdrant's client in process and over HTTP, and a server.
+
+A Qdrant server is tried where SVODKA_QDRANT_URL names one; over HTTP it is Qdrant's own local mode that answers.
+"""
 
 import random
 from datetime import timedelta
@@ -14,6 +17,7 @@ from services.language import OfflineLanguage
 from services.postings import Postings
 from services.qdrant import Qdrant, open_server
 from tests import rows
+from tests.qdrant_server import QdrantServer
 from tests.rows import DAY
 
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect in the local Qdrant")
@@ -40,7 +44,14 @@ def asked(text, lang="en"):
     return LEXICAL.question(text, lang)
 
 
-@pytest.fixture(params=["postgres", "local", "server"])
+@pytest.fixture
+def qdrant_url():
+    with QdrantServer() as server:
+        yield server.url
+        assert server.seen
+
+
+@pytest.fixture(params=["postgres", "local", "http", "server"])
 def store(request, tmp_path):
     if request.param == "server":
         if not SERVER:
@@ -48,6 +59,8 @@ def store(request, tmp_path):
         own = Qdrant(open_server(SERVER, settings.environment("SVODKA_QDRANT_KEY") or None))
     elif request.param == "local":
         own = Qdrant(QdrantClient(":memory:"))
+    elif request.param == "http":
+        own = Qdrant(open_server(request.getfixturevalue("qdrant_url"), None))
     else:
         database = request.getfixturevalue("database")
         for name in ("one", "two"):
