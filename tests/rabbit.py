@@ -5,7 +5,7 @@ Nothing of the machine's own RabbitMQ is read or touched: ports, cookie, data, l
 
 import secrets
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -85,7 +85,8 @@ class Rabbit:
     def kill(self):
         """Kill the node with -9, as a machine without power would."""
         for process in self.processes():
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self.stop()
 
     def empty(self):
