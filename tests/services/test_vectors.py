@@ -163,7 +163,9 @@ def test_an_empty_question_finds_nothing(store, owners):
     assert store.search(SHELF, asked("fire"), Scope(owners[0]), 0) == []
 
 
-def test_a_thousand_random_filters_never_show_another_tenants_point(store, owners):
+def test_a_thousand_random_filters_never_show_another_tenants_point(request, store, owners):
+    # Over HTTP the same client answers, only slower: a hundred try the wire.
+    times = 100 if "http" in request.node.name else 1_000
     rng = random.Random(5)
     words = [
         "fire",
@@ -187,7 +189,7 @@ def test_a_thousand_random_filters_never_show_another_tenants_point(store, owner
             at=DAY + timedelta(hours=rng.randint(0, 47)),
         )  # fmt: skip
     store.put(SHELF, [*world.values()])
-    for _ in range(1_000):
+    for _ in range(times):
         scope = random_scope(rng, owners)
         found = ids(store.search(SHELF, asked(" ".join(rng.sample(words, 2))), scope, 300))
         assert all(allowed(world[one], scope) for one in found)

@@ -166,7 +166,7 @@ def test_both_stores_lost_are_rebuilt_to_the_same_answers(
     tenant_id,
     qdrant,
     graph_url,
-    svodka,
+    svodka,  # noqa: F811
     monkeypatch,
 ):
     def answers(limit=10):
