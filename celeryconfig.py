@@ -70,7 +70,7 @@ task_send_sent_event = True
 
 # Quorum queues survive a broker's death (RabbitMQ); Redis ignores the argument.
 _arguments = {"x-queue-type": "quorum", "x-delivery-limit": 5} if broker_url.startswith("amqp") else {}
-QUEUES = ("control", "fetch", "index", "digest", "delivery", "trend")
+QUEUES = ("control", "fetch", "index", "digest", "delivery", "trend", "card")
 task_queues = tuple(Queue(name, queue_arguments=_arguments) for name in QUEUES)
 task_default_queue = "control"
 task_create_missing_queues = False
@@ -80,6 +80,7 @@ task_routes = {
     "digest.make": {"queue": "digest"},
     "delivery.send": {"queue": "delivery"},
     "trend.detect": {"queue": "trend"},
+    "trend.make": {"queue": "card"},
     "source.due": {"queue": "control"},
     "index.due": {"queue": "control"},
     "digest.due": {"queue": "control"},

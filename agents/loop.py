@@ -17,10 +17,10 @@ from agents.gate import Decision, Ruling
 from agents.interview import Interview
 from agents.prose import Prose, Room
 from agents.quality import Quality
-from agents.retriever import Shelf
+from agents.retriever import Shelf, in_turn
 from agents.writer import Desk
 from domains import verify
-from domains.digest import Briefing, Digest, Draft, Plan, Rung, Settings, Verdict
+from domains.digest import Briefing, Digest, Draft, Plan, Rung, Settings, Verdict, with_trends
 from domains.domain import Domain
 from domains.errors import GateClosed
 from domains.llm import insist
@@ -79,7 +79,10 @@ def run(domain: Domain, briefing: Briefing, deps: Deps) -> Outcome:
         # Recorded to be told (`svodka why`); a replay computes it again from the briefing.
         step("taste", Reweighed, lambda: taste)
 
-    first = step("plan", Plan, lambda: _told(arranged(planner.plan(facts, settings), taste), briefing))
+    def planned() -> Plan:
+        return _told(arranged(_widened(planner.plan(facts, settings), facts, domain), taste), briefing)
+
+    first = step("plan", Plan, planned)
     read = step("retrieve", Retrieved, lambda: _retrieve(first, facts, settings, lexicon, taste))
     desk = Desk(read.plan, read.shelf, facts, lexicon)
     methods = writer.METHODS[: domain.limits.candidates]
@@ -167,6 +170,15 @@ def _bounded(settings: Settings, domain: Domain) -> Settings:
     return replace(settings, max_documents=min(settings.max_documents, domain.limits.documents))
 
 
+def _widened(plan: Plan, facts: Survey, domain: Domain) -> Plan:
+    """Return ``plan`` with more documents for a story that has the whole domain to itself."""
+    if not domain.limits.alone or len(plan.stories) != 1:
+        return plan
+    (only,) = plan.stories
+    read = in_turn(facts.by_story[only.story].telling, domain.limits.alone)
+    return replace(plan, stories=(replace(only, posts=tuple(post.id for post in read)),))
+
+
 def _told(plan: Plan, briefing: Briefing) -> Plan:
     return replace(plan, reasons=(*plan.reasons, *briefing.lessons)) if briefing.lessons else plan
 
@@ -193,7 +205,7 @@ def _digest(briefing: Briefing, facts: Survey, read: Retrieved, ruling: Ruling) 
     stories = ledger.story_rows(draft, facts, briefing.repeats)
     shown = ledger.cited(draft)
     posts = tuple(post for post in facts.posts.values() if post.id in shown)
-    return Digest(
+    made = Digest(
         window=briefing.window,
         zone=briefing.zone,
         subscription=briefing.subscription,
@@ -206,3 +218,4 @@ def _digest(briefing: Briefing, facts: Survey, read: Retrieved, ruling: Ruling) 
         score=ruling.verdict.score,
         posts=posts,
     )
+    return made if briefing.trends is UNSET else with_trends(made, briefing.trends)

@@ -3,13 +3,14 @@
 Everything here is JSON-able through msgspec, so that a step's result is an artifact and a replay needs nothing else.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from msgspec import UNSET, UnsetType
 
+from domains.card import Facts
 from domains.persona import Persona
 from domains.post import Post, Span
 from domains.window import Window
@@ -28,12 +29,16 @@ REASONS: dict[Reason, str] = {
     "covered": "its story is in the digest, told from other posts",
 }
 
-
+# The section that trends' cards stand in.
+TRENDS: Final = "trends"
 BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "max_stories": (1, 50),
     "max_sentences": (0, 3),
     "max_documents": (1, 30),
     "min_posts": (1, 1_000),
+    "trends": (0, 10),
+    "alert_publishers": (1, 1_000),
+    "alert_days": (0, 36_500),
 }
 
 
@@ -45,6 +50,9 @@ class Settings:
     worth a place when there are more stories than places. ``important`` digests may take a model's smart path.
     ``quiet``: whether a digest of nothing is sent. ``in_doubt``: whether a channel that cannot say if it took a message
     is given it again; empty for the installation's choice.
+
+    ``trends`` caps the section of trends, which 0 leaves out. ``alerts`` says whether a subscription to trends tells of
+    new ones at once; its bar: so many publishers, and no oftener by chance than once in ``alert_days``.
     """
 
     max_stories: int = 12
@@ -55,6 +63,10 @@ class Settings:
     important: bool = False
     quiet: Literal["send", "skip"] = "send"
     in_doubt: Literal["", "never_twice", "rather_twice"] = ""
+    trends: int = 0
+    alerts: Literal["send", "skip"] = "send"
+    alert_publishers: int = 3
+    alert_days: int = 0
 
     def __post_init__(self) -> None:
         for name, (least, most) in BOUNDS.items():
@@ -67,8 +79,39 @@ def settings_help() -> str:
     bounds = ", ".join(f"{name} from {least} to {most}" for name, (least, most) in BOUNDS.items())
     return (
         f"whole numbers: {bounds}; languages as codes with commas, such as ru,uk; important as true or false; "
-        "quiet as send or skip; in_doubt as never_twice or rather_twice"
+        "quiet and alerts as send or skip; in_doubt as never_twice or rather_twice"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where a sentence comes from: ``quote`` is ``post.text[span]`` and is stored to be checked, not trusted."""
+
+    post: int
+    span: Span
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """A sentence that an earlier digest shipped, whose window ended at ``at``, and what it cites."""
+
+    at: datetime
+    text: str
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Precedent:
+    """A story that earlier digests of this subscription told, and its beginning.
+
+    ``shipped`` is what was said of it, newest first; ``posts`` are those it cites, as they read then.
+    """
+
+    story: int
+    first_at: datetime
+    shipped: tuple[Shipped, ...]
+    posts: tuple[Post, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +119,8 @@ class StoryFacts:
     """A story as the window sees it. ``posts`` are rows of this window, representatives and duplicates alike.
 
     ``first_at`` is the story's own beginning, which may lie before the window; ``told`` are sentences that earlier
-    digests of this subscription already shipped for it, newest first; ``last_told_at`` when.
+    digests of this subscription already shipped for it, newest first; ``last_told_at`` when. ``thread`` are the told
+    stories that it continues, itself among them when it was told.
     """
 
     id: int
@@ -86,6 +130,7 @@ class StoryFacts:
     posts: tuple[int, ...]
     told: tuple[str, ...] = ()
     last_told_at: datetime | None = None
+    thread: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +139,8 @@ class Briefing:
 
     ``repeats`` counts for each representative post how many others repeat it, inside the window or before.
     ``persona`` is whom it is for; ``lessons`` says in words what earlier digests taught (the settings are adjusted by
-    them already), ``quoted`` whether they taught not to trust a model's prose.
+    them already), ``quoted`` whether they taught not to trust a model's prose. ``trends`` are the cards for the section
+    of trends, if the subscription has one.
     """
 
     window: Window
@@ -107,6 +153,8 @@ class Briefing:
     persona: Persona | None = None
     lessons: tuple[str, ...] = ()
     quoted: bool = False
+    precedents: tuple[Precedent, ...] = ()
+    trends: "tuple[Card, ...] | UnsetType" = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,20 +202,27 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Citation:
-    """Where a sentence comes from: ``quote`` is ``post.text[span]`` and is stored to be checked, not trusted."""
-
-    post: int
-    span: Span
-    quote: str
-
-
-@dataclass(frozen=True, slots=True)
 class Sentence:
     """A sentence and what it cites. An extractive sentence equals its only citation's quote."""
 
     text: str
     citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of a continuing story since it was last told: another number of the same, or a new name or place.
+
+    ``what`` is the counted word as written now and ``old`` the number that was told, both "" for names; ``before`` is
+    where the old number was cited from, ``now`` what says the new one.
+    """
+
+    kind: Literal["number", "name", "place"]
+    what: str
+    old: str
+    new: str
+    before: Citation | None
+    now: Citation
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +234,7 @@ class DraftStory:
     headline: Sentence
     sentences: tuple[Sentence, ...]
     rung: Rung | UnsetType = UNSET
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +268,7 @@ class Verdict:
 class DigestStory:
     """A story as shipped, with the counts a reader sees. ``posts`` are the rows of all members in the window.
 
-    ``rung`` is set in digests in which more than the last rung wrote.
+    ``rung`` is set in digests in which more than the last rung wrote, ``trend`` where the story is a trend's card.
     """
 
     story: int
@@ -228,6 +284,15 @@ class DigestStory:
     continuing: bool = False
     late: bool = False
     rung: Rung | UnsetType = UNSET
+    trend: Facts | UnsetType = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A trend's card: its story, which has its facts, and the posts that it cites."""
+
+    story: DigestStory
+    posts: tuple[Post, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +311,10 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What is shipped. ``shown`` are posts cited; every other post of the window is in ``drops``."""
+    """What is shipped. ``shown`` are posts cited; every other post of the window is in ``drops``.
+
+    ``former`` are posts of earlier windows, as they read then, in which the old numbers of changes stand.
+    """
 
     window: Window
     zone: str
@@ -259,11 +327,30 @@ class Digest:
     method: str
     score: float
     posts: tuple[Post, ...]
+    former: tuple[Post, ...] | UnsetType = UNSET
 
     @property
     def quiet(self) -> bool:
         """Whether nothing happened that is worth a story."""
         return not self.stories
+
+
+def with_trends(digest: Digest, cards: Sequence[Card], *, whole: bool = False) -> Digest:
+    """Return ``digest`` with a section of trends at its end; only headlines unless ``whole``."""
+    if not cards:
+        return digest
+    told = tuple(card.story if whole else replace(card.story, sentences=()) for card in cards)
+    cited = {
+        one.post for story in told for line in (story.headline, *story.sentences) for one in line.citations
+    }
+    known = {post.id for post in digest.posts}
+    posts = {post.id: post for card in cards for post in card.posts if post.id in cited - known}
+    return replace(
+        digest,
+        sections=(*digest.sections, TRENDS),
+        stories=(*digest.stories, *told),
+        posts=(*digest.posts, *sorted(posts.values(), key=lambda post: (post.at, post.id))),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,17 @@ from domains import answer, limits, verify
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a domain may read and try. ``correct_below`` is a score in [0, 1]."""
+    """How much a domain may read and try. ``correct_below`` is a score in [0, 1].
+
+    ``alone``: a story that is told alone may be read from so many documents; 0 leaves that to the plan.
+    """
 
     documents: int
     graph_depth: int
     corrections: int = limits.CORRECT_ATTEMPTS
     candidates: int = limits.RANK_CANDIDATES
     correct_below: float = limits.CORRECT_BELOW_SCORE
+    alone: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +61,12 @@ ANSWER: Final = Domain(
     limits=Limits(documents=limits.DIGEST_DOCUMENTS, graph_depth=limits.DIGEST_GRAPH_DEPTH),
     checks=answer.RULES,
     gate=Gate(hold_below=0.0),
+)
+
+# One story, told from more of its publishers than a digest has room for.
+TREND: Final = Domain(
+    name="trend",
+    limits=Limits(documents=limits.TREND_DOCUMENTS, graph_depth=limits.TREND_GRAPH_DEPTH, alone=12),
+    checks=verify.RULES,
+    gate=Gate(hold_below=0.3),
 )

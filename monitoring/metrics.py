@@ -44,7 +44,7 @@ class Metric:
 PATHS: Final = ("fast", "smart", "extractive")
 RUNGS: Final = ("model", "cheaper_model", "extractive")
 DOMAINS: Final = ("digest", "trend", "answer")
-TASKS: Final = ("source.fetch", "index.posts", "digest.make", "delivery.send", "trend.detect")
+TASKS: Final = ("source.fetch", "index.posts", "digest.make", "delivery.send", "trend.detect", "trend.make")
 CHANNELS: Final = ("file", "stdout", "telegram", "mail", "webhook", "apprise", "atom", "page")
 CACHES: Final = ("reply", "router", "retrieval", "product", "vision", "session")
 STAGES: Final = (

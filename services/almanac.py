@@ -82,13 +82,18 @@ class TrendRefusal(Base):
 
 
 class TrendAlert(Base):
-    """That a subscriber is to be told of a trend, once. It outlives a trend that is taken back."""
+    """That a subscriber is to be told of a trend, once. It outlives a trend that is taken back.
+
+    ``subscription_id`` says through which of the subscriber's, ``run_id`` which run told it.
+    """
 
     __tablename__ = "trend_alert"
     __table_args__ = (
         UniqueConstraint("subscriber_id", "unit", "wave"),
         Index("ix_trend_alert_subscriber_id_at", "subscriber_id", "at"),
         Index("ix_trend_alert_trend_id", "trend_id"),
+        Index("ix_trend_alert_subscription_id", "subscription_id"),
+        Index("ix_trend_alert_run_id", "run_id"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[int] = owned()
@@ -98,3 +103,39 @@ class TrendAlert(Base):
     wave: Mapped[int] = mapped_column(Integer)
     at: Mapped[datetime]
     told_at: Mapped[datetime | None]
+    subscription_id: Mapped[int | None] = mapped_column(ForeignKey("subscription.id", ondelete="SET NULL"))
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id", ondelete="SET NULL"))
+
+
+class TrendCard(Work, Base):
+    """The card of a trend's wave: what it is about, in verified sentences. Its `Work` is writing it.
+
+    ``edition`` counts how often it was asked for, ``posts`` how many the trend had then; ``sha256`` is the last card that
+    was kept, ``decision`` and ``why`` how the last edition ended. A trend that is taken back and found again has the same.
+    """
+
+    __tablename__ = "trend_card"
+    __table_args__ = (UniqueConstraint("tenant_id", "unit", "wave"), polled("trend_card"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant_id: Mapped[int] = owned()
+    unit: Mapped[str]
+    wave: Mapped[int] = mapped_column(Integer)
+    edition: Mapped[int] = mapped_column(Integer, server_default="1")
+    posts: Mapped[int] = mapped_column(Integer)
+    made_at: Mapped[datetime | None]
+    decision: Mapped[str | None]
+    why: Mapped[str | None]
+    sha256: Mapped[str | None] = mapped_column(ForeignKey("artifact.sha256"))
+
+
+class TrendCardStep(Base):
+    """A checkpoint of a card's edition: append-only; a step that stands here is never computed again."""
+
+    __tablename__ = "trend_card_step"
+    card_id: Mapped[int] = mapped_column(ForeignKey("trend_card.id", ondelete="CASCADE"), primary_key=True)
+    edition: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(Integer)
+    sha256: Mapped[str] = mapped_column(ForeignKey("artifact.sha256"))
+    at: Mapped[datetime]
+    elapsed_ms: Mapped[int] = mapped_column(Integer)

@@ -47,6 +47,7 @@ WORK_TABLES: Final = {
     "digest.make": ("run", LIVE, "greatest(next_at, created_at)"),
     "delivery.send": ("delivery", LIVE, "next_at"),
     "trend.detect": ("watch", LIVE, "next_at"),
+    "trend.make": ("trend_card", LIVE, "next_at"),
 }
 DUE: Final = """
     SELECT count(*), coalesce(extract(epoch FROM :now - min(CASE WHEN state = 'due' THEN {since} ELSE lease_until END)), 0)

@@ -39,6 +39,7 @@ _SETTINGS: Final = {
         "languages": {"type": "array", "items": {"type": "string", "pattern": "^[a-z]{2,3}$"}, "maxItems": 20},
         "important": {"type": "boolean"},
         "quiet": {"enum": ["send", "skip"]},
+        "alerts": {"enum": ["send", "skip"]},
         "in_doubt": {"enum": ["", "never_twice", "rather_twice"]},
     },
 }  # fmt: skip

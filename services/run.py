@@ -172,7 +172,7 @@ def finish(
     if claims:
         session.execute(insert(Claim), claims)
     if not unsent:
-        _post_deliveries(session, run, row, awake_at(row, now))
+        post_deliveries(session, run, row, awake_at(row, now))
 
 
 def recorded(session: Session, run_id: int, name: str, kind: type[T]) -> T:
@@ -214,7 +214,7 @@ def is_behind(session: Session, run_id: int) -> bool:
     """
     run = get(session, run_id)
     retried = exists().where(
-        DeadLetter.task == f"{run.domain}.make",
+        DeadLetter.task == "digest.make",
         DeadLetter.row_id == Run.id,
         DeadLetter.state.in_(dlq.ALIVE),
     )
@@ -340,7 +340,8 @@ def _unsent(run: Run, row: Subscription, digest: Digest) -> str:
     return ""
 
 
-def _post_deliveries(session: Session, run: Run, row: Subscription, at: datetime) -> None:
+def post_deliveries(session: Session, run: Run, row: Subscription, at: datetime) -> None:
+    """Insert a run's deliveries, to be sent from ``at`` on; those that are there are not doubled."""
     for channel, target in _wish(run, row, "channels"):
         session.execute(
             upsert(Delivery)

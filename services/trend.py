@@ -6,6 +6,7 @@ Posts come late, so the last hour is only a draft: each detection takes its draf
 is older is settled. What is settled is therefore the same in whatever order posts came, as long as none is later.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,17 +18,20 @@ from sqlalchemy.orm import Session
 
 from domains import limits, topic
 from domains.burst import in_words
+from domains.digest import Settings
 from domains.errors import NotFound
 from domains.story import headline
 from domains.tally import TICK, Mention, kind_of
 from domains.trend import COLD, Change
 from services import memory
 from services.almanac import Trend, TrendAlert, TrendPoint, TrendRefusal
-from services.schema import Post, Source, Story, Subscriber, Subscription
+from services.schema import Post, Source, Story, Subscription
+from services.subscription import read_settings
 
 # A subscriber is not told of the same unit again for so long, whatever it does.
 COOLDOWN: Final = timedelta(hours=12)
 HOUR: Final = timedelta(hours=1)
+ALIVE: Final = ("emerging", "rising", "peaking")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +94,13 @@ def unread_at(session: Session, tenant_id: int) -> datetime | None:
 
 
 def take_back(session: Session, tenant_id: int) -> None:
-    """Remove the draft of an earlier detection: its points, and the trends that nothing else is known of."""
+    """Remove the points of an earlier detection's draft. Its trends stay until `sweep`, so that they keep their rows."""
     own = select(Trend.id).where(Trend.tenant_id == tenant_id)
     session.execute(delete(TrendPoint).where(TrendPoint.trend_id.in_(own), TrendPoint.settled.is_(False)))
+
+
+def sweep(session: Session, tenant_id: int) -> None:
+    """Remove the trends of which nothing is known any more."""
     pointless = ~exists().where(TrendPoint.trend_id == Trend.id)
     session.execute(delete(Trend).where(Trend.tenant_id == tenant_id, pointless))
 
@@ -133,43 +141,46 @@ def record(session: Session, tenant_id: int, changes: Sequence[Change], *, settl
 
 
 def alert(session: Session, tenant_id: int, *, now: datetime, since: datetime) -> list[int]:
-    """Note whom to tell of the trends that began after ``since``, and return the new alerts' rows.
+    """Note whom to tell of the trends that live and moved after ``since``, and return the new alerts' rows.
 
-    Told is who subscribes to trends (``domain`` "trend") and is not paused: of each wave once, of a unit at most once
-    in `COOLDOWN`.
+    Told is who subscribes to trends (``domain`` "trend"), is not paused, and whose bar (`domains.digest.Settings`) a
+    trend is above: of each wave once, of a unit at most once in `COOLDOWN`, through the first such subscription.
     """
-    begun = session.scalars(
-        select(Trend)
-        .where(Trend.tenant_id == tenant_id, Trend.began_at > since)
-        .order_by(Trend.began_at, Trend.id)
-    ).all()
-    subscribers = session.scalars(
-        select(Subscriber.id)
-        .where(Subscriber.tenant_id == tenant_id)
-        .where(
-            exists().where(
-                Subscription.subscriber_id == Subscriber.id,
-                Subscription.domain == "trend",
-                Subscription.paused.is_(False),
-            )
-        )
-        .order_by(Subscriber.id)
+    query = _known().where(Trend.tenant_id == tenant_id, TrendPoint.state.in_(ALIVE))
+    moved = session.execute(query.where(TrendPoint.at > since).order_by(Trend.began_at, Trend.id)).all()
+    asking = session.scalars(
+        select(Subscription)
+        .where(Subscription.tenant_id == tenant_id, Subscription.domain == "trend")
+        .where(Subscription.paused.is_(False), Subscription.removed_at.is_(None))
+        .order_by(Subscription.id)
     ).all()
     new: list[int] = []
-    for trend in begun:
-        for subscriber in subscribers:
-            lately = exists().where(
-                TrendAlert.subscriber_id == subscriber,
-                TrendAlert.unit == trend.unit,
-                TrendAlert.at > now - COOLDOWN,
-            )
-            if session.execute(select(lately)).scalar_one():
-                continue
-            values = {"tenant_id": tenant_id, "subscriber_id": subscriber, "trend_id": trend.id, "unit": trend.unit,
-                      "wave": trend.wave, "at": now}  # fmt: skip
-            row = insert(TrendAlert).values(values).on_conflict_do_nothing().returning(TrendAlert.id)
-            new += session.scalars(row).all()
+    for trend, point in moved:
+        a_day = trend.p_value * trend.tests
+        for row in asking:
+            families = max(trend.families, point.families)
+            if is_above(read_settings(row.settings), families, 1 / a_day if a_day > 0 else math.inf):
+                new += _note(session, trend, row, now)
     return new
+
+
+def is_above(settings: Settings, families: int, days: float) -> bool:
+    """Return whether a trend of so many publishers, which chance makes once in so many days, is worth an alert."""
+    return settings.alerts == "send" and families >= settings.alert_publishers and days >= settings.alert_days
+
+
+def _note(session: Session, trend: Trend, row: Subscription, now: datetime) -> Sequence[int]:
+    lately = exists().where(
+        TrendAlert.subscriber_id == row.subscriber_id,
+        TrendAlert.unit == trend.unit,
+        TrendAlert.at > now - COOLDOWN,
+    )
+    if session.execute(select(lately)).scalar_one():
+        return ()
+    values = {"tenant_id": trend.tenant_id, "subscriber_id": row.subscriber_id, "trend_id": trend.id,
+              "subscription_id": row.id, "unit": trend.unit, "wave": trend.wave, "at": now}  # fmt: skip
+    written = insert(TrendAlert).values(values).on_conflict_do_nothing().returning(TrendAlert.id)
+    return session.scalars(written).all()
 
 
 def trends(
@@ -201,6 +212,21 @@ def trend(
     ).all()
     names = _posts(session, found[0].posts)
     return Known(found[0], found[1]), list(points), [names[post] for post in found[0].posts if post in names]
+
+
+def of_wave(session: Session, tenant_id: int, unit: str, wave: int) -> Known | None:
+    """Return a trend by its name, or None when it was taken back."""
+    query = _known().where(Trend.tenant_id == tenant_id, Trend.unit == unit, Trend.wave == wave)
+    found = session.execute(query).one_or_none()
+    return Known(found[0], found[1]) if found else None
+
+
+def of_rows(session: Session, ids: Sequence[int]) -> list[Known]:
+    """Return trends in the order of ``ids``."""
+    found = {
+        trend.id: Known(trend, point) for trend, point in session.execute(_known().where(Trend.id.in_(ids)))
+    }
+    return [found[one] for one in ids if one in found]
 
 
 def refusals(session: Session, tenant_id: int, *, since: datetime) -> list[TrendRefusal]:
@@ -243,8 +269,16 @@ def _trend(session: Session, tenant_id: int, change: Change) -> int:
     later: dict[str, Any] = {"families": func.greatest(Trend.families, row.excluded.families)}
     if change.state != "emerging":
         later["posts"] = row.excluded.posts
+    elif _is_draft(session, tenant_id, change):
+        later = {name: row.excluded[name] for name in values if name not in {"tenant_id", "unit", "wave"}}
     grown = row.on_conflict_do_update(index_elements=["tenant_id", "unit", "wave"], set_=later)
     return session.execute(grown.returning(Trend.id)).scalar_one()
+
+
+def _is_draft(session: Session, tenant_id: int, change: Change) -> bool:
+    """Return whether a trend that begins stands there already as nothing but a draft that was taken back."""
+    known = _known().where(Trend.tenant_id == tenant_id, Trend.unit == change.unit, Trend.wave == change.wave)
+    return session.execute(known).first() is None
 
 
 def _refuse(session: Session, tenant_id: int, change: Change) -> None:

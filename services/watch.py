@@ -99,6 +99,7 @@ class Watcher:
             work.extend(session, lease, now=self._clock.now(), lease_s=self._lease_s)
             trend.take_back(session, tenant_id)
             trend.record(session, tenant_id, changes, settled=False)
+            trend.sweep(session, tenant_id)
 
 
 def wake(database: Database, *, now: datetime) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.orm.util import identity_key
 
 from domains import dlq
 from domains.errors import SvodkaError
-from services.almanac import Watch
+from services.almanac import TrendCard, Watch
 from services.schema import Delivery, Post, Run, Source, Tenant
 
 POISON_EXPIRIES: Final = 3
@@ -33,7 +33,7 @@ RETURNING work.expiries, found.state = 'leased', %(task)s::text IS NULL OR EXIST
     AND state IN ({", ".join(f"'{state}'" for state in dlq.OPEN)})
 )
 """
-Model = type[Run] | type[Source] | type[Tenant] | type[Delivery] | type[Watch]
+Model = type[Run] | type[Source] | type[Tenant] | type[Delivery] | type[Watch] | type[TrendCard]
 
 
 class LeaseLostError(SvodkaError):

@@ -1,6 +1,6 @@
 """The Celery application: the wrapper's tasks, the sweeps, and the operator's buttons. Arguments are row ids.
 
-beat ─▶ *.due ─▶ nudge ─▶ source.fetch | index.posts | digest.make | delivery.send | trend.detect ─▶ tasks.job.perform
+beat ─▶ *.due ─▶ nudge ─▶ source.fetch | index.posts | digest.make | delivery.send | trend.detect | trend.make ─▶ tasks.job.perform
 """
 
 import gc
@@ -138,6 +138,12 @@ def detect(watch_id: int) -> None:
     nudge(job.perform(process.world, job.TREND, watch_id))
 
 
+@app.task(name="trend.make")
+def make_card(card_id: int) -> None:
+    """Write one trend's card."""
+    nudge(job.perform(process.world, job.CARD, card_id))
+
+
 @app.task(name="source.due")
 def source_due() -> int:
     """Nudge sources that are due."""
@@ -165,10 +171,10 @@ def digest_due() -> int:
 
 @app.task(name="trend.due")
 def trend_due() -> int:
-    """Watch the streams that nobody watches yet, and nudge the watches that are due."""
+    """Watch the streams that nobody watches yet, and nudge the watches that are due, and the cards."""
     world = process.world
     watch.wake(world.database, now=world.clock.now())
-    return sweep(job.TREND)
+    return sweep(job.TREND) + sweep(job.CARD)
 
 
 @app.task(name="delivery.due")

@@ -29,6 +29,7 @@ from domains.memory import WITHHELD
 from domains.ports import Deps, Journal, Standing
 from services import (
     backlog,
+    bulletin,
     change,
     deadletter,
     delivery,
@@ -41,13 +42,14 @@ from services import (
     trend,
     work,
 )
+from services import card as cards
 from services import letter as letters
-from services.almanac import Watch
+from services.almanac import TrendCard, Watch
 from services.courier import Courier
 from services.schema import Delivery, Run, Source, Tenant
 from services.watch import EVERY
 from services.wiring import World
-from tasks import count, trail
+from tasks import card, count, trail
 
 logger = logging.getLogger("svodka.job")
 Errands = Sequence[tuple[str, int]]
@@ -184,6 +186,9 @@ def make(world: World, lease: work.Lease) -> Errands | None:
         with world.database.transaction() as session:
             work.settle(session, lease, "due", next_at=world.clock.now())
         return None
+    with world.database.transaction() as session:
+        if run.get(session, lease.id).domain == bulletin.DIGEST:
+            return _tell_trends(session, world, lease)
     began_s = time.monotonic()
     kept = run.RunJournal(world.database, world.clock, lease, world.settings.lease_s)
     journal = count.TimedJournal(kept, world.meter)
@@ -200,6 +205,17 @@ def make(world: World, lease: work.Lease) -> Errands | None:
         _remember(session, lease.id, outcome, world.clock.now())
         deliveries = [(DELIVERY.name, row) for row in delivery.waiting(session, lease.id)]
         return [*deliveries, *((DIGEST.name, row) for row in run.following(session, lease.id))]
+
+
+def _tell_trends(session: Session, world: World, lease: work.Lease) -> Errands:
+    """End a run of a subscription to trends with the cards of its window."""
+    now = world.clock.now()
+    made = bulletin.digest(session, lease.id, now=now)
+    run.finish(session, lease, made, "ship", f"{len(made.stories)} trends", now=now)
+    return [
+        *((DELIVERY.name, row) for row in delivery.waiting(session, lease.id)),
+        *((DIGEST.name, row) for row in run.following(session, lease.id)),
+    ]
 
 
 def _indexed(world: World, lease: work.Lease) -> bool:
@@ -279,14 +295,20 @@ def send(world: World, lease: work.Lease) -> Errands | None:
 
 
 def detect(world: World, lease: work.Lease) -> Errands:
-    """Catch a tenant's trends up with its posts, and note whom to tell of new ones."""
+    """Catch a tenant's trends up with its posts, ask for their cards, and note whom to tell of them.
+
+    An alert goes out with its trend's card; where that is there already, at once.
+    """
     tenant_id, until = world.watcher.catch_up(lease)
     now = world.clock.now()
+    errands: list[tuple[str, int]] = []
     with world.database.transaction() as session:
         if until is not None:
             trend.alert(session, tenant_id, now=now, since=until)
+            errands += [(CARD.name, row) for row in cards.ask(session, tenant_id, now=now)]
+            errands += [(DELIVERY.name, row) for row in bulletin.alert(session, tenant_id, now=now)]
         work.settle(session, lease, "due", next_at=now + EVERY)
-    return ()
+    return errands
 
 
 def replay(world: World, letter_id: int, *, by: str) -> tuple[str, int] | None:
@@ -316,5 +338,6 @@ INDEX: Final = Kind("index.posts", Tenant, index)
 DIGEST: Final = Kind("digest.make", Run, make)
 DELIVERY: Final = Kind("delivery.send", Delivery, send)
 TREND: Final = Kind("trend.detect", Watch, detect)
-KINDS: Final = (FETCH, INDEX, DIGEST, DELIVERY, TREND)
+CARD: Final = Kind("trend.make", TrendCard, card.make)
+KINDS: Final = (FETCH, INDEX, DIGEST, DELIVERY, TREND, CARD)
 LETTERS: Final = tuple(deadletter.Job(kind.name, kind.model, kind.attempts) for kind in KINDS)

@@ -28,6 +28,7 @@ TASKS: Final = frozenset(
         "digest.make",
         "delivery.send",
         "trend.detect",
+        "trend.make",
         "dlq.replay",
         "dlq.discard",
     }
