@@ -1,6 +1,8 @@
 """`svodka ask`: a question answered from the posts, every sentence with its source; `svodka key`: who may ask over HTTP."""
 
+import re
 from datetime import datetime
+from typing import Final
 
 import click
 import msgspec
@@ -11,13 +13,28 @@ from cli import frame
 from domains.answer import Path, Told
 from domains.retrieval import Filters
 from services import apikey
+from services import source as sources
 from tasks.ask import Asker, Asking
+
+LANG: Final = re.compile(r"[a-z]{2,3}")
+
+
+def _codes(_: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    for one in value:
+        if not LANG.fullmatch(one):
+            raise click.BadParameter(f"{one!r} is no ISO 639-1 code such as ru", param=param)
+    return value
 
 
 @click.command(cls=frame.Command)
 @click.argument("question")
 @click.option("--source", multiple=True, help="Only posts of this source; can be repeated.")
-@click.option("--lang", multiple=True, help="Only posts in this language, such as ru; can be repeated.")
+@click.option(
+    "--lang",
+    multiple=True,
+    callback=_codes,
+    help="Only posts in this language, such as ru; can be repeated.",
+)
 @click.option("--since", callback=frame.moment, help="Only posts from this time on.")
 @click.option("--until", callback=frame.moment, help="Only posts before this time.")
 @click.option("--path", type=click.Choice(["auto", "fast", "smart"]), default="auto", show_default=True)
@@ -35,6 +52,8 @@ def ask(
     with frame.world() as world:
         with world.database.transaction() as rows:
             tenant_id = frame.tenant(rows, world.settings.tenant)
+            # A misspelt name would only look as if nobody had written of it.
+            sources.check_names(rows, tenant_id, source)
         asking = Asking(question, Filters(source, lang, since, until), path, session)
         told = Asker(world).ask(tenant_id, asking)
     frame.show(msgspec.to_builtins(told), lambda console: _show(console, told))

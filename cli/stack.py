@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli import digest, flower, frame, metrics
+from cli import digest, flower, frame, metrics, web
 from domains.errors import Unavailable
 from services import (
     database,
@@ -51,15 +51,16 @@ def children(set_: Settings) -> list[stack.Child]:
 
 @click.command(cls=frame.Command)
 def up() -> None:
-    """Keep servers, worker, beat and Flower running until Ctrl-C."""
+    """Keep servers, worker, beat, Flower, metrics and the HTTP API running until Ctrl-C."""
     set_ = settings.load()
-    kids = [*children(set_), *metrics.children(set_), *flower.children(set_)]
+    kids = [*children(set_), *metrics.children(set_), *flower.children(set_), *web.children(set_)]
     with stack.Stack(set_, SystemClock(), kids) as supervisor:
         running = stack.attach(set_.var)
         value = {"pid": running.pid if running else None, "var": str(set_.var.absolute()),
                  "processes": {one.name: one.pid for one in running.processes} if running else {},
                  "flower": flower.entrance(set_) if set_.flower_port else None,
-                 "metrics": metrics.address(set_) if set_.metrics_port else None}  # fmt: skip
+                 "metrics": metrics.address(set_) if set_.metrics_port else None,
+                 "web": web.address(set_) if set_.web_port else None}  # fmt: skip
 
         def human(console: Console) -> None:
             console.print(f"Svodka is up in {value['var']}; Ctrl-C stops it.")
@@ -69,6 +70,8 @@ def up() -> None:
                 flower.describe(flower.entrance(set_), console)
             if set_.metrics_port:
                 console.print(f"Metrics: {value['metrics']}", markup=False)
+            if set_.web_port:
+                web.describe(set_, console)
             console.print("Another terminal: svodka source add URL, svodka subscribe, svodka digest run")
 
         frame.show(value, human)

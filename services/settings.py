@@ -129,7 +129,9 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(description="Flower's password; empty: one is made and kept in flower.password under var"),
     ] = None
-    web_port: Annotated[int, Field(description="Port of the HTTP API, `svodka web`", ge=0, le=65535)] = 8188
+    web_port: Annotated[
+        int, Field(description="Port of the HTTP API; 0: `svodka up` starts none", ge=0, le=65535)
+    ] = 8188
     web_address: Annotated[
         str, Field(description="Address that the HTTP API listens on; put TLS in front of any but loopback")
     ] = "127.0.0.1"

@@ -1,6 +1,7 @@
 """`python -m web.api`: the HTTP API on the settings' address, until it is stopped."""
 
 import random
+import socket
 import sys
 from typing import Final
 
@@ -9,6 +10,7 @@ import uvicorn
 from domains.errors import SvodkaError, Unavailable
 from services import database, log, settings, wiring
 from services.clock import SystemClock
+from services.settings import Settings
 from web.api import application
 
 # Requests at once; who comes next is told 503 by the server itself.
@@ -25,9 +27,22 @@ def main() -> None:
     try:
         if world.database.revision() != database.head():
             raise Unavailable("the database's schema is not this program's", remedy="run `svodka migrate`")
-        uvicorn.Server(config(world)).run()
+        with listening(set_) as door:
+            uvicorn.Server(config(world)).run(sockets=[door])
     finally:
         world.close()
+
+
+def listening(set_: Settings) -> socket.socket:
+    """Return a socket that listens where the settings say. Raises Unavailable when something else does."""
+    family = socket.AF_INET6 if ":" in set_.web_address else socket.AF_INET
+    try:
+        return socket.create_server((set_.web_address, set_.web_port), family=family, backlog=CONNECTIONS)
+    except OSError as error:
+        raise Unavailable(
+            f"the API cannot be served on {set_.web_address}:{set_.web_port}: {error.strerror}",
+            remedy="set SVODKA_WEB_PORT to another port, or stop what holds it",
+        ) from error
 
 
 def config(world: wiring.World) -> uvicorn.Config:
