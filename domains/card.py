@@ -1,8 +1,9 @@
 """What a trend's card says beside its sentences: `Facts`, and its course in time."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -54,10 +55,18 @@ class First:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """That a trend entered a state, and when."""
+
+    state: State
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All of a trend that is counted, not told.
 
-    ``state`` was entered at ``at``; ``p_value`` is for one unit a day of ``tests`` that were looked at; ``low`` and
+    ``state`` was entered at ``at``, by ``turns``, of which it is the last; ``p_value`` is for one unit a day of ``tests`` that were looked at; ``low`` and
     ``high`` bound the posts of the next hours (`domains.forecast.HORIZON`). ``publishers``, ``names`` and ``words`` are
     what rose together, the most frequent first.
     """
@@ -77,6 +86,7 @@ class Facts:
     high: int | None
     course: Course
     first: First | None
+    turns: tuple[Turn, ...] = ()
     publishers: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
@@ -85,8 +95,20 @@ class Facts:
     @property
     def days(self) -> float:
         """In how many days chance does as much once; under 1 for what chance does every day."""
-        a_day = self.p_value * self.tests
-        return 1 / a_day if a_day > 0 else float("inf")
+        return rarity(self.p_value, self.tests)
+
+    @property
+    def brief(self) -> "Facts":
+        """The facts that a line has room for."""
+        return replace(
+            self, low=None, high=None, first=None, turns=(), publishers=(), names=(), words=(), related=()
+        )
+
+
+def rarity(p_value: float, tests: int) -> float:
+    """Return in how many days chance comes up with such a p-value once, so many things being looked at a day."""
+    a_day = p_value * tests
+    return 1 / a_day if a_day > 0 else math.inf
 
 
 def course(times: Sequence[datetime], until: datetime) -> Course:

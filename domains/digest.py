@@ -268,7 +268,9 @@ class Verdict:
 class DigestStory:
     """A story as shipped, with the counts a reader sees. ``posts`` are the rows of all members in the window.
 
-    ``rung`` is set in digests in which more than the last rung wrote, ``trend`` where the story is a trend's card.
+    ``rung`` is set in digests in which more than the last rung wrote, ``trend`` where the story is a trend's card. Of a
+    continuing story, ``day`` counts the days of the subscriber's zone since its beginning, the first being 1, and
+    ``changes`` says what is new.
     """
 
     story: int
@@ -285,14 +287,18 @@ class DigestStory:
     late: bool = False
     rung: Rung | UnsetType = UNSET
     trend: Facts | UnsetType = UNSET
+    day: int | UnsetType = UNSET
+    changes: tuple[Change, ...] | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A trend's card: its story, which has its facts, and the posts that it cites."""
+    """A trend's card: its story, which has its facts, the posts that it cites, and how it was written and verified."""
 
     story: DigestStory
     posts: tuple[Post, ...]
+    rung: Rung = "extractive"
+    score: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +345,7 @@ def with_trends(digest: Digest, cards: Sequence[Card], *, whole: bool = False) -
     """Return ``digest`` with a section of trends at its end; only headlines unless ``whole``."""
     if not cards:
         return digest
-    told = tuple(card.story if whole else replace(card.story, sentences=()) for card in cards)
+    told = tuple(card.story if whole else _shortened(card.story) for card in cards)
     cited = {
         one.post for story in told for line in (story.headline, *story.sentences) for one in line.citations
     }
@@ -351,6 +357,11 @@ def with_trends(digest: Digest, cards: Sequence[Card], *, whole: bool = False) -
         stories=(*digest.stories, *told),
         posts=(*digest.posts, *sorted(posts.values(), key=lambda post: (post.at, post.id))),
     )
+
+
+def _shortened(story: DigestStory) -> DigestStory:
+    facts = story.trend if isinstance(story.trend, UnsetType) else story.trend.brief
+    return replace(story, sentences=(), trend=facts)
 
 
 @dataclass(frozen=True, slots=True)

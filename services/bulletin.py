@@ -7,15 +7,16 @@ An alert's run is made when it is done: nothing in it is still to be decided, an
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from domains.digest import Card, Digest, with_trends
+from domains.digest import TRENDS, Briefing, Card, Digest, Rung, with_trends
 from domains.window import Window
 from services import archive, card, delivery, run, trend
 from services.almanac import Trend, TrendAlert, TrendCard, TrendPoint
@@ -26,6 +27,7 @@ from services.subscription import awake_at, read_settings
 DIGEST: Final = "trend"
 ALERT: Final = "alert"
 MOST: Final = 20
+RUNGS: Final[tuple[Rung, ...]] = get_args(Rung)
 TICK: Final = timedelta(microseconds=1)
 
 
@@ -45,6 +47,15 @@ def of_window(
         card.load(session, known, now=now) for known in trend.of_rows(session, session.scalars(query).all())
     )
     return tuple(one for one in cards if one is not None)
+
+
+def section(session: Session, run_id: int, briefing: Briefing, *, now: datetime) -> Briefing:
+    """Return the briefing of a run with the cards for its section of trends, if its subscription has one."""
+    if not briefing.settings.trends:
+        return briefing
+    row = run.get(session, run_id)
+    cards = of_window(session, row.tenant_id, briefing.window, briefing.settings.trends, now=now)
+    return replace(briefing, trends=cards) if cards else briefing
 
 
 def digest(session: Session, run_id: int, *, now: datetime) -> Digest:
@@ -93,9 +104,11 @@ def _of_alert() -> ColumnElement[bool]:
 
 
 def _digest(row: Subscription, window: Window, cards: Sequence[Card]) -> Digest:
+    """Return a digest of cards alone; it is as good as the worst of them."""
+    rungs: list[Rung] = [one.rung for one in cards]
     empty = Digest(
         window=window, zone=row.zone, subscription=row.name, sections=(), stories=(), shown=(), drops=(),
-        rung="extractive", method="", score=1.0, posts=(),
+        rung=max(rungs, key=RUNGS.index) if rungs else "extractive", method=TRENDS, score=min((one.score for one in cards), default=1.0), posts=(),
     )  # fmt: skip
     return with_trends(empty, cards, whole=True)
 

@@ -15,9 +15,9 @@ from sqlalchemy import ColumnElement, and_, func, insert, select
 from sqlalchemy.orm import Session
 
 from domains import limits, topic
-from domains.card import Course, Facts, First, Related, course
+from domains.card import Course, Facts, First, Related, Turn, course
 from domains.digest import TRENDS, Briefing, Card, Digest, Settings, StoryFacts
-from domains.driver import drivers, spelled
+from domains.driver import DRIVERS, drivers, spelled
 from domains.lifecycle import State
 from domains.ports import Clock
 from domains.window import Window
@@ -149,13 +149,15 @@ def facts(session: Session, of: Subject, briefing: Briefing, found: Sequence[int
     before = _before(session, of.tenant_id, of.known.trend.since)
     texts = [one.text for one in posts]
     rose = drivers([topic.units(one.text) for one in posts], [topic.units(text) for text in before.values()])
+    phrases = spelled([*of.known.trend.also, *rose], texts)
     own, usual = _named(session, [one.id for one in posts]), _named(session, list(before))
     sources = Counter(one.family for one in posts)
+    names = drivers(own, [*usual, *[()] * (len(before) - len(usual))])
     return replace(
         standing(session, of.known, now=now),
         publishers=tuple(name for name, _ in sorted(sources.items(), key=lambda one: (-one[1], one[0]))),
-        names=drivers(own, [*usual, *[()] * (len(before) - len(usual))]),
-        words=spelled([*of.known.trend.also, *rose], texts)[:5],
+        names=names,
+        words=tuple(one for one in phrases if one not in names)[:DRIVERS],
         related=_related(session, of, {*(one.id for one in posts), *found}),
     )
 
@@ -176,6 +178,7 @@ def standing(session: Session, known: trend.Known, *, now: datetime) -> Facts:
         low=point.expected_low, high=point.expected_high,
         course=course([one.at for one in rows], until) if rows else Course(point.at, 900, ()),
         first=First(rows[0].id, rows[0].name, rows[0].at) if rows else None,
+        turns=tuple(Turn(cast("State", one.state), one.at) for one in trend.points(session, row.id)),
     )  # fmt: skip
 
 
@@ -196,7 +199,7 @@ def finish(
     card = None
     if made is not None and made.stories and told is not None:
         story = replace(made.stories[0], section=TRENDS, trend=told)
-        card = Card(story, made.posts)
+        card = Card(story, made.posts, made.rung, made.score)
     kept: dict[str, Any] = {"sha256": archive.put(session, msgspec.json.encode(card))} if card else {}
     work.settle(session, lease, "done", decision=decision, why=why, made_at=now, **kept)
     return card

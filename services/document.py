@@ -10,9 +10,12 @@ from typing import Final, Literal
 
 import msgspec
 from jsonschema import Draft202012Validator
+from msgspec import UNSET, UnsetType
 
+from domains.card import Facts
 from domains.digest import Digest, Drop, Reason, Rung, Sentence
 from domains.errors import Refused
+from domains.lifecycle import State
 from domains.post import Post, Span
 from services.page import Item, Line, Page
 
@@ -38,6 +41,27 @@ class SentenceDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class TrendDocument:
+    """What is counted of a trend; ``course`` are posts by time, each count of ``step_s`` seconds."""
+
+    trend: int
+    state: State
+    since: datetime
+    at: datetime
+    p_value: float
+    tests: int
+    posts: int
+    families: int
+    course_start: datetime
+    step_s: int
+    course: tuple[int, ...]
+    publishers: tuple[str, ...]
+    names: tuple[str, ...]
+    words: tuple[str, ...]
+    related: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StoryDocument:
     """A story with the counts a reader sees; ``posts`` are the rows of all its posts in the window."""
 
@@ -54,6 +78,7 @@ class StoryDocument:
     late: bool
     facts: tuple[str, ...]
     badges: tuple[str, ...]
+    trend: TrendDocument | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +227,27 @@ def _story(item: Item, marks: dict[int, int]) -> StoryDocument:
         late=story.late,
         facts=item.facts,
         badges=item.badges,
+        trend=UNSET if isinstance(story.trend, UnsetType) else _trend(story.trend),
+    )
+
+
+def _trend(facts: Facts) -> TrendDocument:
+    return TrendDocument(
+        trend=facts.trend,
+        state=facts.state,
+        since=facts.since,
+        at=facts.at,
+        p_value=facts.p_value,
+        tests=facts.tests,
+        posts=facts.posts,
+        families=facts.families,
+        course_start=facts.course.start,
+        step_s=facts.course.step_s,
+        course=facts.course.counts,
+        publishers=tuple(map(_utf8, facts.publishers)),
+        names=tuple(map(_utf8, facts.names)),
+        words=tuple(map(_utf8, facts.words)),
+        related=tuple(one.trend for one in facts.related),
     )
 
 

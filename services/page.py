@@ -14,12 +14,13 @@ from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from domains.digest import REASONS, Digest, DigestStory, Drop, Reason, Sentence
 from domains.post import Post
-from services import phrase
+from services import phrase, trendpage
 from services.phrase import Phrases
+from services.trendpage import Drawing
 
 URL_CHARS: Final = 2_000
 EXCERPT_CHARS: Final = 120
@@ -58,7 +59,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A story. ``facts`` and ``badges`` are phrases: counts, languages, since when; continued, late."""
+    """A story. ``facts`` and ``badges`` are phrases: counts, languages, since when; continued, late.
+
+    ``drawing`` is a trend's course; what it shows is said in ``facts`` too, for where nothing is drawn.
+    """
 
     anchor: str
     headline: Line
@@ -67,6 +71,7 @@ class Item:
     facts: tuple[str, ...]
     badges: tuple[str, ...]
     story: DigestStory
+    drawing: Drawing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,7 @@ def page(digest: Digest, *, run: int | str, locale: str | None = None) -> Page:
     desk = replace(desk, notes=_notes(digest, desk))
     sections = _sections(digest, desk)
     total = len(digest.shown) + len(digest.drops)
-    quiet = phrases.quiet if total else phrases.nobody
+    quiet = phrases.quiet if total else trendpage.nothing(digest, phrases) or phrases.nobody
     return Page(
         phrases=phrases,
         title=phrase.span(phrases, start, end),
@@ -159,10 +164,7 @@ def page(digest: Digest, *, run: int | str, locale: str | None = None) -> Page:
             end=phrase.moment(phrases, end, year=end.year),
             zone=phrase.zone(clean(digest.zone), start, end),
         ),
-        summary=phrases.stories_from.format(
-            stories=phrase.plural(phrases, phrases.stories, len(digest.stories)),
-            posts=phrase.plural(phrases, phrases.posts, total),
-        ),
+        summary=trendpage.summary(digest, phrases, total),
         sections=sections,
         quiet=quiet if digest.quiet else "",
         left_out=_left_out(digest, desk, sections),
@@ -259,7 +261,7 @@ def _sections(digest: Digest, desk: _Desk) -> tuple[Section, ...]:
         Section(
             key=key,
             anchor=f"part-{number}",
-            title=desk.phrases.sections.get(key) or clean(key) or "–",
+            title=desk.phrases.sections.get(key) or trendpage.title(key, desk.phrases) or clean(key) or "–",
             items=tuple(_item(story, desk) for story in digest.stories if story.section == key),
         )
         for number, key in enumerate(_section_keys(digest), 1)
@@ -270,15 +272,24 @@ def _item(story: DigestStory, desk: _Desk) -> Item:
     headline = _line(story.headline, desk)
     lines = tuple(_line(sentence, desk) for sentence in story.sentences)
     notes = dict.fromkeys(note for line in (headline, *lines) for note in line.notes)
-    badges = ((desk.phrases.continuing, story.continuing), (desk.phrases.late, story.late))
+    risen = None if isinstance(story.trend, UnsetType) else story.trend
+    badges = (
+        (trendpage.badge(risen, desk.phrases) if risen else "", risen is not None),
+        (desk.phrases.continuing, story.continuing),
+        (desk.phrases.late, story.late),
+    )
     return Item(
         anchor=f"story-{story.story}",
         headline=headline,
         lines=lines,
         notes=tuple(sorted(notes, key=lambda note: note.mark)),
-        facts=_facts(story, desk),
+        facts=(
+            *_facts(story, desk),
+            *(map(clean, trendpage.lines(risen, desk.phrases, desk.moment)) if risen else ()),
+        ),
         badges=tuple(badge for badge, holds in badges if holds),
         story=story,
+        drawing=trendpage.drawing(risen, desk.phrases) if risen else None,
     )
 
 

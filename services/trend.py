@@ -6,7 +6,6 @@ Posts come late, so the last hour is only a draft: each detection takes its draf
 is older is settled. What is settled is therefore the same in whatever order posts came, as long as none is later.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from domains import limits, topic
 from domains.burst import in_words
+from domains.card import rarity
 from domains.digest import Settings
 from domains.errors import NotFound
 from domains.story import headline
@@ -156,10 +156,9 @@ def alert(session: Session, tenant_id: int, *, now: datetime, since: datetime) -
     ).all()
     new: list[int] = []
     for trend, point in moved:
-        a_day = trend.p_value * trend.tests
+        families, days = max(trend.families, point.families), rarity(trend.p_value, trend.tests)
         for row in asking:
-            families = max(trend.families, point.families)
-            if is_above(read_settings(row.settings), families, 1 / a_day if a_day > 0 else math.inf):
+            if is_above(read_settings(row.settings), families, days):
                 new += _note(session, trend, row, now)
     return new
 
@@ -227,6 +226,12 @@ def of_rows(session: Session, ids: Sequence[int]) -> list[Known]:
         trend.id: Known(trend, point) for trend, point in session.execute(_known().where(Trend.id.in_(ids)))
     }
     return [found[one] for one in ids if one in found]
+
+
+def points(session: Session, trend_id: int) -> list[TrendPoint]:
+    """Return a trend's changes of state by time."""
+    query = select(TrendPoint).where(TrendPoint.trend_id == trend_id)
+    return list(session.scalars(query.order_by(TrendPoint.at, TrendPoint.id)))
 
 
 def refusals(session: Session, tenant_id: int, *, since: datetime) -> list[TrendRefusal]:

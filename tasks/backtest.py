@@ -1,7 +1,7 @@
 """What would it have sent? A stream replayed through the real pipeline in event time, on a stopped clock.
 
     file ─▶ intake.take ─▶ posts of a tenant of its own
-         ─▶ for each window's end: index, digest.make, delivery.send, trend.detect
+         ─▶ for each window's end: index, trend.detect, trend.make, digest.make, delivery.send
          ─▶ OUT/digests/*, stories.jsonl, trends.jsonl, drops.jsonl, summary.json
 
 Nothing here analyses, writes or sends by itself: each window's work goes through `tasks.job.perform`, as in a worker.
@@ -21,7 +21,7 @@ from domains import limits
 from domains.errors import InputError, Unavailable, UsageError
 from domains.post import Bad, Entry
 from domains.window import Schedule
-from services import inbox, intake, ledger, source, subscription, table, trend, watch
+from services import inbox, intake, ledger, source, subscription, table, trend, watch, work
 from services.channel.file import FileChannel
 from services.clock import StoppedClock
 from services.index import Indexer
@@ -180,14 +180,23 @@ def _drive(
             due = subscription.close_windows(session, window_end, tenant_id=tenant_id)
             if window_end == end and not due:
                 due = subscription.close_last(session, subscription_id, end)
-        waiting: list[tuple[str, int]] = [(job.DIGEST.name, run_id) for run_id in due]
-        while waiting:
-            task, row_id = waiting.pop(0)
-            waiting += job.perform(world, job.kind_of(task), row_id)
-        job.perform(world, job.TREND, watch.of(world.database, tenant_id, now=window_end))
+        # Digests may have a section of trends, so these come first, as they would have by the quarter of an hour.
+        with world.database.transaction() as session:
+            work.wake_indexing(session, now=window_end, tenant_id=tenant_id)
+        _follow(world, [(job.INDEX.name, tenant_id)], (job.INDEX.name,))
+        _follow(world, [(job.TREND.name, watch.of(world.database, tenant_id, now=window_end))])
+        _follow(world, [(job.DIGEST.name, run_id) for run_id in due])
         runs += due
         progress("digests", number + 1, len(ends))
     return runs
+
+
+def _follow(world: World, waiting: list[tuple[str, int]], tasks: Sequence[str] = ()) -> None:
+    """Do the work, and all that follows from it, or only what follows of these tasks."""
+    while waiting:
+        task, row_id = waiting.pop(0)
+        errands = job.perform(world, job.kind_of(task), row_id)
+        waiting += [errand for errand in errands if not tasks or errand[0] in tasks]
 
 
 def _write(

@@ -274,7 +274,7 @@ def _brief(world: World, run_id: int) -> Briefing:
     with world.database.transaction() as session:
         tenant_id, now = run.get(session, run_id).tenant_id, world.clock.now()
         memory.note(session, "run_started", tenant_id=tenant_id, run_id=run_id, at=now, cause="digest")
-        return run.brief(session, run_id, now=now)
+        return bulletin.section(session, run_id, run.brief(session, run_id, now=now), now=now)
 
 
 def send(world: World, lease: work.Lease) -> Errands | None:

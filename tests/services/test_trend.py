@@ -1,48 +1,19 @@
 """Trends over rows: found live, in steps and at once alike; drafts taken back; told once; shown with their posts."""
 
-import random
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
 
 from domains.errors import NotFound
-from services import trend, watch, work
+from services import trend, watch
 from services.almanac import Trend, TrendAlert, TrendPoint, TrendRefusal, Watch
 from services.diary import Episode
 from services.schema import Post
 from tasks import job
 from tests import rows, worlds
 from tests.rows import DAY, entry
-
-HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-FIRE = (
-    "Fire crews fight a blaze at the Luhva paper mill on Zavodska street; workers were led out.",
-    "A blaze at the Luhva paper mill on Zavodska street: fire crews are at work, workers led out.",
-    "The Luhva paper mill on Zavodska street burns; fire crews came, workers were led to safety.",
-    "Fire at the Luhva paper mill on Zavodska street: crews fight the blaze, workers are safe.",
-    "Blaze at the Luhva paper mill: fire crews on Zavodska street, workers led out, road closed.",
-    "The blaze at the Luhva paper mill on Zavodska street is out, fire crews and workers say.",
-)
-
-
-def entries(days=4, fire_at=DAY + timedelta(days=3, hours=10)):
-    """Yield (source, entry): each hour two small stories in words of their own, and six posts on a fire."""
-    rng = random.Random(3)
-    for number in range(2 * 24 * days):
-        made_up = ("".join(rng.choices("abdegiklmnoprstuvz", k=8)) for _ in range(7))
-        text = f"{' '.join(made_up).capitalize()}."
-        yield "abcd"[number % 4], entry(f"n{number}", text, at=DAY + (7 + 30 * number) * MINUTE)
-    for number, text in enumerate(FIRE):
-        yield "abcd"[number % 4], entry(f"fire{number}", text, at=fire_at + 11 * number * MINUTE)
-
-
-def store(database, tenant_id, found):
-    sources = {}
-    for name, one in found:
-        if name not in sources:
-            sources[name] = rows.feed(database, tenant_id, name, url=f"https://{name}.example/rss")
-        rows.posts(database, tenant_id, sources[name], one, now=one.at)
+from tests.trending import HOUR, MINUTE, by_time, detect, entries, store
 
 
 @pytest.fixture
@@ -55,15 +26,8 @@ def world(database, tmp_path):
 @pytest.fixture
 def tenant_id(world):
     tenant_id = rows.tenant(world.database)
-    store(world.database, tenant_id, sorted(entries(), key=lambda one: one[1].at))
+    store(world.database, tenant_id, by_time(entries()))
     return tenant_id
-
-
-def detect(world, tenant_id):
-    with world.database.transaction() as session:
-        work.wake_indexing(session, now=world.clock.now())
-    job.perform(world, job.INDEX, tenant_id)
-    return job.perform(world, job.TREND, watch.of(world.database, tenant_id, now=world.clock.now()))
 
 
 def shown(world, tenant_id):
@@ -102,7 +66,7 @@ def test_live_and_at_once_find_the_same(world, tenant_id, tmp_path):
     at_once = shown(world, tenant_id)
     live = worlds.build(world.database, tmp_path, now=DAY)
     other = rows.tenant(world.database, "live")
-    waiting = sorted(entries(), key=lambda one: one[1].at)
+    waiting = by_time(entries())
     try:
         for quarter in range(4 * 24 * 4):
             now = DAY + 15 * (quarter + 1) * MINUTE
@@ -211,7 +175,7 @@ def test_what_is_refused_is_kept_with_its_reason(world):
             + ["Сегодня в стране отмечается День матери: поздравляем мам!"]
         )
     ]
-    found = sorted([*entries(fire_at=DAY + timedelta(days=9)), *greetings], key=lambda one: one[1].at)
+    found = by_time([*entries(fire_at=DAY + timedelta(days=9)), *greetings])
     store(world.database, tenant_id, [one for one in found if one[1].at < world.clock.now()])
     detect(world, tenant_id)
     assert listed(world, tenant_id) == []
