@@ -298,7 +298,7 @@ def report(options, arena, runs, struck, replays, broken, took_s):
     tables = {
         "Faults": dict(sorted(struck.items())),
         "Runs by state": arena.tally(Run.state, Run.id.in_(runs)),
-        "Runs by the rung that wrote": arena.tally(Run.rung, Run.id.in_(runs)),
+        "Runs by the lowest rung among their stories (a scripted model writes most)": arena.tally(Run.rung, Run.id.in_(runs)),
         "Deliveries by state": arena.tally(Delivery.state, ours),
         "Deliveries unknown, by channel": arena.tally(Delivery.channel, ours & (Delivery.state == "unknown")),
         "Dead letters by class": arena.tally(DeadLetter.kind),
