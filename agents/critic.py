@@ -1,17 +1,17 @@
 """The critic: holds a draft against the evidence and corrects it at most once; a correction must raise the score."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from agents import writer
+from agents import sequel, writer
 from agents.interview import Asked, Interview
 from agents.prompt import Block
 from agents.retriever import Folder
 from agents.writer import Desk, Method, Place, Said
 from domains import verify
-from domains.digest import Draft, DraftStory, PlannedStory, Verdict
+from domains.digest import Draft, DraftStory, PlannedStory, Precedent, Verdict
 from domains.domain import Domain
 from domains.ports import Language
 from domains.terms import Told
@@ -33,8 +33,8 @@ class Verified:
     why: str = ""
 
 
-def evidence(desk: Desk, language: Language) -> Evidence:
-    """Return what drafts for ``desk`` are held against."""
+def evidence(desk: Desk, language: Language, precedents: Sequence[Precedent] = ()) -> Evidence:
+    """Return what drafts for ``desk`` are held against; ``precedents`` are the stories that were told before."""
     stories = desk.survey.stories
     briefs = [_brief(planned, desk.shelf.by_story[planned.story], desk) for planned in desk.plan.stories]
     return Evidence(
@@ -45,6 +45,7 @@ def evidence(desk: Desk, language: Language) -> Evidence:
         lexicon=desk.lexicon,
         detect=language.detect,
         vocabulary=Vocabulary([post.text for post in desk.survey.posts.values()]),
+        precedents=sequel.threads(desk.survey, precedents),
     )
 
 
@@ -74,7 +75,12 @@ def cut(draft: Draft, verdict: Verdict) -> Draft:
             for index, sentence in enumerate(story.sentences)
             if f"stories[{number}].sentences[{index}]" not in flagged
         )
-        stories.append(replace(story, sentences=kept))
+        changes = tuple(
+            change
+            for index, change in enumerate(story.changes)
+            if f"stories[{number}].changes[{index}]" not in flagged
+        )
+        stories.append(replace(story, sentences=kept, changes=changes))
     return replace(draft, stories=tuple(stories))
 
 

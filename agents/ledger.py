@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from domains.digest import REASONS, DigestStory, Draft, DraftStory, Drop, Plan, Reason
+from msgspec import UNSET
+
+from domains.development import day
+from domains.digest import REASONS, Briefing, DigestStory, Draft, DraftStory, Drop, Plan, Reason
 from domains.post import Post
 from domains.survey import StorySurvey, Survey
 
@@ -13,8 +16,10 @@ def cited(draft: Draft) -> frozenset[int]:
     return frozenset(
         one.post
         for story in draft.stories
-        for sentence in (story.headline, *story.sentences)
-        for one in sentence.citations
+        for one in (
+            *(cited for sentence in (story.headline, *story.sentences) for cited in sentence.citations),
+            *(change.now for change in story.changes),
+        )
     )
 
 
@@ -52,10 +57,20 @@ def _named(drop: Drop, post: Post) -> Drop:
     return replace(drop, ref=post.ref)
 
 
-def story_rows(draft: Draft, survey: Survey, repeats: dict[int, int]) -> tuple[DigestStory, ...]:
+def story_rows(draft: Draft, survey: Survey, briefing: Briefing) -> tuple[DigestStory, ...]:
     """Return the stories of ``draft`` with the counts a reader sees."""
     stories = survey.by_story
-    return tuple(_shipped(story, stories[story.story], survey, repeats) for story in draft.stories)
+    return tuple(_shipped(story, stories[story.story], survey, briefing) for story in draft.stories)
+
+
+def former(draft: Draft, briefing: Briefing) -> tuple[Post, ...]:
+    """Return the posts of earlier windows in which the old numbers of the changes that ``draft`` states stand."""
+    cited = {
+        change.before for story in draft.stories for change in story.changes if change.before is not None
+    }
+    rows = {one.post for one in cited}
+    posts = {post.id: post for one in briefing.precedents for post in one.posts if post.id in rows}
+    return tuple(posts[row] for row in sorted(posts))
 
 
 def sections(digest_stories: Iterable[DigestStory], plan: Plan) -> tuple[str, ...]:
@@ -69,7 +84,7 @@ def _left(post: int, story: int, reason: Reason, *, planned: bool) -> Drop:
     return Drop(post, reason, of=story, detail=detail)
 
 
-def _shipped(story: DraftStory, facts: StorySurvey, survey: Survey, repeats: dict[int, int]) -> DigestStory:
+def _shipped(story: DraftStory, facts: StorySurvey, survey: Survey, briefing: Briefing) -> DigestStory:
     shown = cited(Draft("", "extractive", (story,)))
     langs = [post.lang for post in facts.readable]
     return DigestStory(
@@ -82,8 +97,11 @@ def _shipped(story: DraftStory, facts: StorySurvey, survey: Survey, repeats: dic
         families=facts.families,
         languages=tuple(sorted(set(langs), key=lambda lang: (-langs.count(lang), lang))),
         since=facts.facts.first_at,
-        repeats=sum(repeats.get(post.id, 0) for post in facts.readable),
+        repeats=sum(briefing.repeats.get(post.id, 0) for post in facts.readable),
         continuing=facts.continuing,
         late=any(survey.posts[row].late for row in shown),
         rung=story.rung,
+        day=day(facts.facts.first_at, briefing.window.end, briefing.zone) if facts.facts.thread else UNSET,
+        changes=story.changes if facts.facts.thread else UNSET,
+        thread=facts.facts.thread or UNSET,
     )

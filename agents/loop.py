@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from msgspec import UNSET, UnsetType
 
-from agents import critic, gate, ledger, planner, prose, quality, ranker, retriever, writer
+from agents import critic, gate, ledger, planner, prose, quality, ranker, retriever, sequel, writer
 from agents.critic import Verified
 from agents.gate import Decision, Ruling
 from agents.interview import Interview
@@ -89,9 +89,10 @@ def run(domain: Domain, briefing: Briefing, deps: Deps) -> Outcome:
     extracts = step(
         "draft", tuple[Draft, ...], lambda: tuple(writer.write(method, desk) for method in methods)
     )
-    held = critic.evidence(desk, deps.language)
+    held = critic.evidence(desk, deps.language, briefing.precedents)
     written = None if briefing.quoted else _write(domain, deps, desk, extracts, held)
     drafts = (written.prose.draft, extracts[0]) if written and written.prose.draft else extracts
+    drafts = tuple(sequel.developed(draft, facts, briefing.precedents) for draft in drafts)
     verdicts = step(
         "verify",
         tuple[Verdict, ...],
@@ -202,7 +203,7 @@ def _retrieve(
 
 def _digest(briefing: Briefing, facts: Survey, read: Retrieved, ruling: Ruling) -> Digest:
     draft = ruling.draft if ruling.decision in {"ship", "degraded"} else replace(ruling.draft, stories=())
-    stories = ledger.story_rows(draft, facts, briefing.repeats)
+    stories = ledger.story_rows(draft, facts, briefing)
     shown = ledger.cited(draft)
     posts = tuple(post for post in facts.posts.values() if post.id in shown)
     made = Digest(
@@ -217,5 +218,6 @@ def _digest(briefing: Briefing, facts: Survey, read: Retrieved, ruling: Ruling) 
         method=draft.method,
         score=ruling.verdict.score,
         posts=posts,
+        former=ledger.former(draft, briefing) or UNSET,
     )
     return made if briefing.trends is UNSET else with_trends(made, briefing.trends)

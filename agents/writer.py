@@ -134,7 +134,7 @@ def complete(
         if len(added) == wanted:
             break
     sentences = (*story.sentences, *(_sentence(line, desk) for line in _reading_order(added)))
-    return DraftStory(story.story, story.section, story.headline, sentences)
+    return DraftStory(story.story, story.section, story.headline, sentences, changes=story.changes)
 
 
 def spoken(story: DraftStory, desk: Desk) -> list[Said]:

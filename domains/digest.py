@@ -102,16 +102,27 @@ class Shipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """How a post began that told a story and was not cited for it."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Precedent:
     """A story that earlier digests of this subscription told, and its beginning.
 
-    ``shipped`` is what was said of it, newest first; ``posts`` are those it cites, as they read then.
+    ``shipped`` is what was said of it, newest first; ``posts`` are those it cites, as they read then; ``thread`` are the
+    stories that it continued when it was told; ``openings`` say more of what it is about.
     """
 
     story: int
     first_at: datetime
     shipped: tuple[Shipped, ...]
     posts: tuple[Post, ...]
+    thread: tuple[int, ...] = ()
+    openings: tuple[Opening, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,8 +280,8 @@ class DigestStory:
     """A story as shipped, with the counts a reader sees. ``posts`` are the rows of all members in the window.
 
     ``rung`` is set in digests in which more than the last rung wrote, ``trend`` where the story is a trend's card. Of a
-    continuing story, ``day`` counts the days of the subscriber's zone since its beginning, the first being 1, and
-    ``changes`` says what is new.
+    continuing story, ``day`` counts the days of the subscriber's zone since its beginning, the first being 1,
+    ``changes`` says what is new, and ``thread`` are the told stories that it continues.
     """
 
     story: int
@@ -289,6 +300,7 @@ class DigestStory:
     trend: Facts | UnsetType = UNSET
     day: int | UnsetType = UNSET
     changes: tuple[Change, ...] | UnsetType = UNSET
+    thread: tuple[int, ...] | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,19 +5,21 @@ Pure facts: nothing here chooses. Posts come out in the order (at, id), whatever
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import combinations
 from math import log2
 from statistics import median
 from typing import Final, Literal
 
 from domains import twin
-from domains.digest import Briefing, Drop, StoryFacts
+from domains.digest import Briefing, Drop, Opening, Precedent, StoryFacts
 from domains.fitness import ORDER, is_routine, quotable
 from domains.post import Post
 from domains.terms import Told
 from domains.text import numbers
+from domains.thread import Threads
 from domains.window import Window
 
 Kind = Literal["channel", "chat", "shop"]
@@ -118,6 +120,13 @@ def survey(briefing: Briefing) -> Survey:
         if rows:
             members = tuple(posts[row] for row in rows)
             stories.append(_story(facts, members, unread, kinds, briefing.window))
+    threads = _threads(stories, briefing.precedents)
+    stories = [
+        _story(threads[story.id], story.members, unread, kinds, briefing.window)
+        if story.id in threads
+        else story
+        for story in stories
+    ]
     groups = _groups(stories, briefing.settings.languages)
     twins = {story.id: group[0].id for group in groups for story in group[1:]}
     stories = [story for story in stories if not any(story in group for group in groups)]
@@ -128,6 +137,45 @@ def survey(briefing: Briefing) -> Survey:
     return Survey(posts, unread, kinds, tuple(stories), twins)
 
 
+def _threads(stories: Sequence[StorySurvey], precedents: tuple[Precedent, ...]) -> dict[int, StoryFacts]:
+    """Return the facts of the stories that continue told ones: with all that was said of the matter, newest first."""
+    if not precedents:
+        return {}
+    by_story = {one.story: one for one in precedents}
+    # What was told has a number of its own: a story may be told and go on.
+    told: list[tuple[int, Sequence[Post | Opening]]] = [
+        (-one.story, (*one.posts, *one.openings)) for one in precedents
+    ]
+    now = [
+        (story.id, [post for post in story.readable if not is_routine(post.text)])
+        for story in stories
+        if story.kind != "shop" and not story.routine
+    ]
+    continued = {-one.story: [-other for other in one.thread] for one in precedents}
+    linked = Threads((*now, *told)).linked([story for story, _ in now], continued)
+    found: dict[int, StoryFacts] = {}
+    for story in stories:
+        own = {story.id} & by_story.keys()
+        thread = tuple(sorted(own | {-one for one in linked.get(story.id, ())}))
+        if thread:
+            found[story.id] = _continued(story.facts, [by_story[one] for one in thread])
+    return found
+
+
+def _continued(facts: StoryFacts, thread: Sequence[Precedent]) -> StoryFacts:
+    shipped = sorted(
+        (one for precedent in thread for one in precedent.shipped), key=lambda one: one.at, reverse=True
+    )
+    last = [at for at in (facts.last_told_at, *(one.at for one in shipped)) if at is not None]
+    return replace(
+        facts,
+        first_at=min(facts.first_at, *(precedent.first_at for precedent in thread)),
+        told=tuple(dict.fromkeys((*facts.told, *(one.text for one in shipped)))),
+        last_told_at=max(last, default=None),
+        thread=tuple(precedent.story for precedent in thread),
+    )
+
+
 def _groups(stories: Iterable[StorySurvey], languages: tuple[str, ...]) -> list[list[StorySurvey]]:
     """Return the groups of stories that tell one happening, each led by the one to be told."""
     by_story = {story.id: story for story in stories if story.kind != "shop" and not story.routine}
@@ -135,7 +183,12 @@ def _groups(stories: Iterable[StorySurvey], languages: tuple[str, ...]) -> list[
         (row, [post for post in story.readable if not is_routine(post.text)])
         for row, story in by_story.items()
     )
-    return [_led([by_story[row] for row in rows], languages) for rows in twin.Window(telling).groups()]
+    kin = {
+        (one, other)
+        for one, other in combinations(sorted(row for row in by_story if by_story[row].facts.thread), 2)
+        if not set(by_story[one].facts.thread).isdisjoint(by_story[other].facts.thread)
+    }
+    return [_led([by_story[row] for row in rows], languages) for rows in twin.Window(telling).groups(kin)]
 
 
 def _led(group: list[StorySurvey], languages: tuple[str, ...]) -> list[StorySurvey]:
@@ -187,8 +240,9 @@ def _joined(group: list[StorySurvey]) -> StoryFacts:
         first_at=min(story.facts.first_at for story in group),
         last_at=max(story.facts.last_at for story in group),
         posts=tuple(post for story in group for post in story.facts.posts),
-        told=tuple(sentence for story in group for sentence in story.facts.told),
+        told=tuple(dict.fromkeys(sentence for story in group for sentence in story.facts.told)),
         last_told_at=max((at for story in group if (at := story.facts.last_told_at)), default=None),
+        thread=tuple(sorted({one for story in group for one in story.facts.thread})),
     )
 
 

@@ -130,6 +130,11 @@ def numbers(text: str) -> frozenset[str]:
     return frozenset(_number(match) for match in _NUMBER.finditer(text))
 
 
+def figures(text: str) -> tuple[tuple[str, tuple[int, int]], ...]:
+    """Return what `numbers` finds, in order of appearance, with where each stands."""
+    return tuple((_number(match), match.span()) for match in _NUMBER.finditer(text))
+
+
 def names(text: str) -> frozenset[str]:
     """Return the words of ``text`` that are written as names: capitalised where no sentence begins, or abbreviations.
 

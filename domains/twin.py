@@ -10,7 +10,7 @@ Pure and deterministic; precision first: two happenings told as one are worse th
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import exp, log, sqrt
@@ -39,6 +39,8 @@ HARD_DENSE: Final = 0.5
 LEAST: Final = 4.0
 # A pair inside a joined group may fall short of the bar by this factor.
 SLACK: Final = 0.6
+# Two stories that continue one matter are one when they reach this part of the bar.
+KIN: Final = 0.3
 # Likeness fades by e in this time between two stories' posts, after a free while.
 FADE: Final = timedelta(hours=24)
 FREE: Final = timedelta(hours=6)
@@ -143,15 +145,28 @@ class Window:
                     found.append((round(score, 6), one, other))
         return sorted(found, key=lambda pair: (-pair[0], pair[1], pair[2]))
 
-    def groups(self) -> tuple[tuple[int, ...], ...]:
-        """Return the groups of two and more stories that tell one happening, ids ascending."""
+    def groups(self, kin: Collection[tuple[int, int]] = ()) -> tuple[tuple[int, ...], ...]:
+        """Return the groups of two and more stories that tell one happening, ids ascending.
+
+        ``kin`` are pairs, the lesser id first, known to continue one matter: they join more easily.
+        """
         home: dict[int, set[int]] = {}
-        for _, one, other in self.pairs():
+        near = [(self.likeness(*pair).score, pair) for pair in sorted(kin) if self._both(pair)]
+        pairs = {*self.pairs(), *((round(score, 6), *pair) for score, pair in near if score >= KIN)}
+
+        def agree(one: int, other: int) -> bool:
+            bar = KIN if (min(one, other), max(one, other)) in kin else SLACK
+            return self.likeness(one, other).score >= bar
+
+        for _, one, other in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2])):
             a, b = home.get(one, {one}), home.get(other, {other})
-            if a is not b and all(self.likeness(x, y).score >= SLACK for x in a for y in b):
+            if a is not b and all(agree(x, y) for x in a for y in b):
                 joined = a | b
                 home.update(dict.fromkeys(joined, joined))
         return tuple(sorted({tuple(sorted(group)) for group in home.values()}))
+
+    def _both(self, pair: tuple[int, int]) -> bool:
+        return pair[0] in self._sketches and pair[1] in self._sketches
 
 
 class Speller:

@@ -13,14 +13,14 @@ It fails closed: a sentence is supported only when every rule was asked and none
 A draft of nothing for a plan of nothing scores 1: it asserts nothing. A draft of nothing for a plan of something, 0.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec import UnsetType
 
-from domains import limits
-from domains.digest import Draft, DraftStory, Finding, Rung, Sentence, Verdict
+from domains import development, limits
+from domains.digest import Draft, DraftStory, Finding, Precedent, Rung, Sentence, Verdict
 from domains.fitness import CONTROL, LINK, MARKUP, ORDER, fitness
 from domains.lure import LINE_SIGNS, lures
 from domains.post import Post
@@ -66,6 +66,7 @@ class Evidence:
     """All a draft is held against. ``members`` are each story's posts in the window; ``told`` what was shipped.
 
     ``vocabulary`` are words known to be no names; without it more sentences of a model are cut, never fewer.
+    ``precedents`` are the told stories that each story continues.
     """
 
     posts: dict[int, Post]
@@ -75,6 +76,7 @@ class Evidence:
     lexicon: Lexicon
     detect: Callable[[str], str]
     vocabulary: Vocabulary = field(default_factory=lambda: Vocabulary(()))
+    precedents: Mapping[int, tuple[Precedent, ...]] = field(default_factory=dict)
 
     def lang(self, story: int) -> str | None:
         """Return the language ``story`` is to be told in, or None when it is not planned."""
@@ -305,11 +307,25 @@ def verify(draft: Draft, evidence: Evidence, rules: tuple[Rule, ...] = RULES) ->
         asserted += 1
         if finding := objection(assertion, evidence, rules):
             findings.append(Finding(assertion.path, *finding))
+    for path, why in _changes(draft, evidence):
+        asserted += 1
+        if why:
+            findings.append(Finding(path, "change", why))
     parts = {"support": 1 - len(findings) / asserted if asserted else float(not evidence.briefs)}
     parts |= _quality(draft, evidence) if asserted else {name: parts["support"] for name, _ in WEIGHTS}
     score = parts["support"] * sum(weight * parts[name] for name, weight in WEIGHTS)
     rounded = {name: round(value, 6) for name, value in parts.items()}
     return Verdict(round(min(max(score, 0.0), 1.0), 6), rounded, tuple(findings))
+
+
+def _changes(draft: Draft, evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """Yield for each change that ``draft`` states its path, and why it is not borne by what it cites, or ""."""
+    for number, story in enumerate(draft.stories):
+        precedents = evidence.precedents.get(story.story, ())
+        members = evidence.members.get(story.story, frozenset())
+        own = {row: post for row, post in evidence.posts.items() if row in members} if story.changes else {}
+        for index, change in enumerate(story.changes):
+            yield f"stories[{number}].changes[{index}]", development.objection(change, own, precedents)
 
 
 def assertions(draft: Draft, evidence: Evidence) -> Iterator[Assertion]:

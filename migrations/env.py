@@ -3,12 +3,12 @@
 from alembic import context
 from sqlalchemy import Connection, create_engine
 
-from services import almanac, apikey, audit, diary, mention, pace, query, settings, shelving
+from services import almanac, apikey, audit, diary, lineage, mention, pace, query, settings, shelving
 from services.llm import table as llm_table
 from services.schema import Base
 
 # What is not imported here would look to Alembic as if it were to be dropped.
-TABLES = (Base, llm_table, almanac, apikey, audit, diary, mention, pace, query, shelving)
+TABLES = (Base, llm_table, almanac, apikey, audit, diary, lineage, mention, pace, query, shelving)
 
 
 def run(connection: Connection) -> None:

@@ -6,29 +6,28 @@ claim ─▶ brief (a frozen window) ─▶ journal: one artifact a step ─▶ 
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
+from msgspec import UNSET
 from sqlalchemy import and_, delete, exists, insert, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from domains import dlq
-from domains.digest import Briefing, Digest, Sentence, StoryFacts
+from domains.digest import Briefing, Change, Citation, Digest, Precedent, StoryFacts
 from domains.errors import NotFound
 from domains.memory import adjusted, distrusted
 from domains.ports import Clock
 from domains.post import Post
 from domains.window import Window
-from services import archive, memory, persona, post, work
+from services import archive, memory, persona, post, precedent, work
 from services.database import Database
 from services.schema import Claim, DeadLetter, Delivery, Fate, Run, RunStep, Subscription
 from services.subscription import awake_at, read_settings
 
 T = TypeVar("T")
-TOLD_WINDOW: Final = timedelta(days=7)
-TOLD_SENTENCES: Final = 40
 SKIP: Final = "skip"
 
 
@@ -107,17 +106,19 @@ def brief(session: Session, run_id: int, *, now: datetime) -> Briefing:
         session, run.tenant_id, row.id, window, row.starts_at, _wish(run, row, "sources")
     )
     learned = memory.lessons(session, run_id, now=now)
+    precedents = precedent.read(session, run.tenant_id, row.id, window)
     return Briefing(
         window=window,
         zone=row.zone,
         subscription=row.name,
         posts=tuple(posts),
-        stories=_stories(session, row.id, posts, window),
+        stories=_stories(session, posts, precedents),
         settings=adjusted(read_settings(_wish(run, row, "settings")), learned),
         repeats=post.repeats(session, posts, window.end),
         persona=persona.load(session, row.subscriber_id),
         lessons=tuple(one.words for one in learned),
         quoted=distrusted(learned),
+        precedents=precedents,
     )
 
 
@@ -171,6 +172,7 @@ def finish(
     claims = _claims(run.id, digest)
     if claims:
         session.execute(insert(Claim), claims)
+    precedent.write(session, run.tenant_id, run.id, digest)
     if not unsent:
         post_deliveries(session, run, row, awake_at(row, now))
 
@@ -253,14 +255,14 @@ def due_of(session: Session, tenant_id: int, *, now: datetime) -> list[int]:
 
 
 def _stories(
-    session: Session, subscription_id: int, posts: Sequence[Post], window: Window
+    session: Session, posts: Sequence[Post], precedents: Sequence[Precedent]
 ) -> tuple[StoryFacts, ...]:
     members: dict[int, list[int]] = defaultdict(list)
     for one in posts:
         if one.story is not None:
             members[one.story].append(one.id)
     rows = post.story_rows(session, list(members))
-    told = _told(session, subscription_id, list(members), window)
+    told = {one.story: one.shipped for one in precedents}
     return tuple(
         StoryFacts(
             id=story,
@@ -268,60 +270,47 @@ def _stories(
             first_at=rows[story].first_at,
             last_at=rows[story].last_at,
             posts=tuple(ids),
-            told=tuple(sentence for sentence, _ in told.get(story, [])),
-            last_told_at=told[story][0][1] if story in told else None,
+            told=tuple(one.text for one in told.get(story, ())),
+            last_told_at=told[story][0].at if story in told else None,
+            thread=(story,) if story in told else (),
         )
         for story, ids in sorted(members.items())
     )
 
 
-def _told(
-    session: Session, subscription_id: int, stories: list[int], window: Window
-) -> dict[int, list[tuple[str, datetime]]]:
-    query = (
-        select(Claim.story_id, Claim.sentence, Run.window_end)
-        .join(Run, Run.id == Claim.run_id)
-        .where(
-            Run.subscription_id == subscription_id,
-            # Also what later runs told, when this one was overtaken and is replayed.
-            Run.window_end != window.end,
-            Run.window_end > window.start - TOLD_WINDOW,
-            Run.state == "done",
-            Claim.story_id.in_(stories),
-        )
-        .order_by(Run.window_end.desc(), Claim.id)
-    )
-    told: dict[int, list[tuple[str, datetime]]] = defaultdict(list)
-    for story, sentence, at in session.execute(query):
-        if len(told[story]) < TOLD_SENTENCES:
-            told[story].append((sentence, at))
-    return told
-
-
 def _claims(run_id: int, digest: Digest) -> list[dict[str, Any]]:
     versions = {one.id: one.version for one in digest.posts}
 
-    def rows(story: int, place: str, sentence: Sentence) -> list[dict[str, Any]]:
+    def rows(story: int, place: str, said: str, citations: Sequence[Citation]) -> list[dict[str, Any]]:
         return [
             {
                 "run_id": run_id,
                 "story_id": story,
                 "place": place,
-                "sentence": sentence.text,
+                "sentence": said,
                 "post_id": cited.post,
                 "post_version": versions.get(cited.post, 1),
                 "start": cited.span[0],
                 "end": cited.span[1],
             }
-            for cited in sentence.citations
+            for cited in citations
         ]
 
     claims: list[dict[str, Any]] = []
     for number, story in enumerate(digest.stories):
-        claims += rows(story.story, f"stories[{number}].headline", story.headline)
+        head = story.headline
+        claims += rows(story.story, f"stories[{number}].headline", head.text, head.citations)
         for index, sentence in enumerate(story.sentences):
-            claims += rows(story.story, f"stories[{number}].sentences[{index}]", sentence)
+            place = f"stories[{number}].sentences[{index}]"
+            claims += rows(story.story, place, sentence.text, sentence.citations)
+        for index, change in enumerate(() if story.changes is UNSET else story.changes):
+            # A change is told too: what it says is no news in the next digest.
+            claims += rows(story.story, f"stories[{number}].changes[{index}]", _said(change), [change.now])
     return claims
+
+
+def _said(change: Change) -> str:
+    return f"{change.what}: {change.old} → {change.new}" if change.kind == "number" else change.new
 
 
 def _wish(run: Run, row: Subscription, name: str) -> Any:
