@@ -105,7 +105,7 @@ class Stage:
     def _environment(self):
         (self.folder / "prices.toml").write_text(PRICE)
         self.values = {
-            "var": str(self.folder / "var"), "flower_port": "0", "metrics_port": str(self.ports["metrics"]),
+            "var": str(self.folder / "var"), "flower_port": "0", "web_port": "0", "metrics_port": str(self.ports["metrics"]),
             "sweep_s": "1", "model_provider": "vllm", "model_name": "scripted", "model_base_url": self.provider.url,
             "model_prices": str(self.folder / "prices.toml"), "budget_day_money": "1", "retry_base_s": "3600",
             "lease_s": "20", "allow_private_addresses": "true", "host_interval_s": "0", "tenant": demo.NAME,
