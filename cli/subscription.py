@@ -14,7 +14,7 @@ from cli.digest import pairs
 from domains.errors import UsageError
 from domains.wall import QuietHours
 from domains.window import CatchUp
-from services import change
+from services import bulletin, change
 from services import source as sources
 from services import subscription as subscriptions
 from services.schema import Subscription
@@ -48,9 +48,15 @@ MISSED: dict[str, change.Missed] = {"each": "each", "joined": "one", "silent": "
 @click.option(
     "--set", "changes", multiple=True, metavar="KEY=VALUE", help="A digest setting, such as max_stories=8."
 )
+@click.option(
+    "--trends",
+    "rising",
+    is_flag=True,
+    help="Trends instead of a digest: alerts at once, and a digest of them.",
+)
 def subscribe(
     name: str, subscriber: str, zone: str, since: datetime | None, names: tuple[str, ...], channels: tuple[str, ...],
-    each: bool, quiet_hours: str | None, quiet: str | None, changes: tuple[str, ...], **said: Any,
+    each: bool, quiet_hours: str | None, quiet: str | None, changes: tuple[str, ...], rising: bool, **said: Any,
 ) -> None:  # fmt: skip
     """Ask for a digest on a schedule; without one, daily at 08:00."""
     with frame.world() as world:
@@ -68,6 +74,7 @@ def subscribe(
             schedule=wanted,
             starts_at=starts_at,
             subscriber=subscriber,
+            domain=bulletin.DIGEST if rising else "digest",
             catch_up=POLICIES[each],
             sources=names,
             channels=_channels(channels),

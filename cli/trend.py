@@ -7,8 +7,12 @@ import click
 from rich.console import Console
 
 from cli import frame
+from domains.card import Facts
+from domains.digest import Card, Digest
 from domains.lifecycle import STATES
+from services import bulletin, card
 from services import trend as trends
+from services.wiring import World
 
 
 @click.group(cls=frame.Group)
@@ -48,7 +52,9 @@ def show(number: str) -> None:
     with frame.world() as world, world.database.transaction() as session:
         tenant_id = frame.tenant(session, world.settings.tenant)
         known, points, posts = trends.trend(session, tenant_id, frame.number(number, "trend"))
+        made = card.load(session, known, now=world.clock.now())
         value = _row(known) | {
+            "card": _card(made),
             "unit": known.trend.unit,
             "wave": known.trend.wave,
             "p_value": known.trend.p_value,
@@ -61,7 +67,8 @@ def show(number: str) -> None:
             ],
             "posts": posts,
         }  # fmt: skip
-        frame.show(value, lambda console: _print(console, value))
+        shown = bulletin.alone(known, made, world.settings.tenant) if made else None
+    frame.show(value, lambda console: _print(console, value, _terminal(world, console, shown)))
 
 
 def _row(known: trends.Known) -> dict[str, Any]:
@@ -84,7 +91,34 @@ def _table(rows: list[dict[str, Any]], nothing: str) -> None:
         frame.show(rows, lambda console: console.print(nothing, markup=False))
 
 
-def _print(console: Console, value: dict[str, Any]) -> None:
+def _card(made: Card | None) -> dict[str, Any] | None:
+    """Return what a card says, each sentence with the posts it cites; None where there is none."""
+    if made is None:
+        return None
+    refs = {post.id: post.ref for post in made.posts}
+    told = [
+        {"text": one.text, "cites": [refs[cited.post] for cited in one.citations if cited.post in refs]}
+        for one in (made.story.headline, *made.story.sentences)
+    ]
+    facts = made.story.trend
+    if not isinstance(facts, Facts):
+        return {"title": told[0], "text": told[1:]}
+    return {
+        "title": told[0], "text": told[1:], "course": list(facts.course.counts), "step_s": facts.course.step_s,
+        "publishers": list(facts.publishers), "names": list(facts.names), "words": list(facts.words),
+        "related": [{"trend": one.trend, "title": one.title} for one in facts.related],
+    }  # fmt: skip
+
+
+def _terminal(world: World, console: Console, shown: Digest | None) -> str:
+    if shown is None:
+        return ""
+    return world.renderer.terminal(shown, width=min(console.width, 100), colour=console.is_terminal)
+
+
+def _print(console: Console, value: dict[str, Any], shown: str) -> None:
+    if shown:
+        print(shown, end="\n\n")
     console.print(f"{value['title']}", markup=False, style="bold")
     console.print(
         f"{value['state']} since {value['since']}: {len(value['posts'])} posts of {value['publishers']} "

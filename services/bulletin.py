@@ -67,6 +67,13 @@ def digest(session: Session, run_id: int, *, now: datetime) -> Digest:
     return _digest(subscription, window, of_window(session, row.tenant_id, window, most, now=now))
 
 
+def alone(known: trend.Known, made: Card, name: str) -> Digest:
+    """Return a digest of nothing but one trend, to be shown as a page."""
+    row, point = known.trend, known.point
+    window = Window(row.since, max(point.at, row.since + TICK))
+    return _cards(window, "UTC", name, (made,))
+
+
 def alert(
     session: Session, tenant_id: int, *, now: datetime, only: tuple[str, int] | None = None
 ) -> list[int]:
@@ -104,10 +111,14 @@ def _of_alert() -> ColumnElement[bool]:
 
 
 def _digest(row: Subscription, window: Window, cards: Sequence[Card]) -> Digest:
+    return _cards(window, row.zone, row.name, cards)
+
+
+def _cards(window: Window, zone: str, name: str, cards: Sequence[Card]) -> Digest:
     """Return a digest of cards alone; it is as good as the worst of them."""
     rungs: list[Rung] = [one.rung for one in cards]
     empty = Digest(
-        window=window, zone=row.zone, subscription=row.name, sections=(), stories=(), shown=(), drops=(),
+        window=window, zone=zone, subscription=name, sections=(), stories=(), shown=(), drops=(),
         rung=max(rungs, key=RUNGS.index) if rungs else "extractive", method=TRENDS, score=min((one.score for one in cards), default=1.0), posts=(),
     )  # fmt: skip
     return with_trends(empty, cards, whole=True)

@@ -90,6 +90,7 @@ class TrendLine(BaseModel):
     posts: int
     publishers: int
     p_value: float
+    chance: str
 
 
 class TrendPointBody(BaseModel):
@@ -112,11 +113,47 @@ class TrendPost(BaseModel):
     url: str | None
 
 
+class TrendQuote(BaseModel):
+    """Where a sentence of a card comes from: ``post`` is its public name."""
+
+    post: str
+    url: str | None
+    quote: str
+
+
+class TrendSentence(BaseModel):
+    """A verified sentence of a card."""
+
+    text: str
+    citations: list[TrendQuote]
+
+
+class TrendCardBody(BaseModel):
+    """What a trend is about; ``days``: in how many days chance does as much once, null for never.
+
+    ``course`` are posts by time, each count of ``step_s`` seconds from ``course_start`` on; ``spark`` is the same in
+    block letters. ``publishers``, ``names`` and ``words`` are what rose together, ``related`` other trends.
+    """
+
+    title: TrendSentence
+    text: list[TrendSentence]
+    days: float | None
+    course_start: datetime
+    step_s: int
+    course: list[int]
+    spark: str
+    publishers: list[str]
+    names: list[str]
+    words: list[str]
+    related: list[int]
+
+
 class TrendBody(TrendLine):
-    """A trend with its course and its posts."""
+    """A trend with its course, its posts, and its card when it was written."""
 
     course: list[TrendPointBody]
     members: list[TrendPost]
+    card: TrendCardBody | None = None
 
 
 class Dependency(BaseModel):

@@ -3,28 +3,20 @@
 from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from domains.digest import Digest
 from domains.errors import NotFound
 from services import archive, document, run
-from services import trend as trends
 from services.apikey import Caller
 from services.wiring import World
-from web.api import feed
+from web.api import feed, trend
 from web.api.door import door
-from web.api.model import DigestLine, TrendBody, TrendLine, TrendPointBody, TrendPost, WindowBody
+from web.api.kind import FEED, PAGE, Limit, Number
+from web.api.model import DigestLine, WindowBody
 from web.api.problem import responses
 
-Number = Annotated[int, Path(ge=1, le=2**53 - 1)]
-Limit = Annotated[int, Query(ge=1, le=200)]
 GUARDED: Final = responses(401, 403, 422, 429, 503, 504)
-FEED: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"description": "An Atom feed", "content": {feed.MEDIA: {"schema": {"type": "string"}}}}
-}
-PAGE: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"description": "A page without scripts", "content": {"text/html": {"schema": {"type": "string"}}}}
-}
 
 
 def router(world: World) -> APIRouter:
@@ -32,7 +24,7 @@ def router(world: World) -> APIRouter:
     routes = APIRouter(tags=["reading"], responses=GUARDED)
     reader = Annotated[Caller, Depends(door(world, "read"))]
     _digests(routes, world, reader)
-    _trends(routes, world, reader)
+    trend.add(routes, world, reader)
     return routes
 
 
@@ -74,48 +66,6 @@ def _digests(routes: APIRouter, world: World, reader: Any) -> None:
         return Response(parcel.html, media_type="text/html")
 
 
-def _trends(routes: APIRouter, world: World, reader: Any) -> None:
-    @routes.get("/trends")
-    def trend_list(caller: reader, limit: Limit = 50) -> list[TrendLine]:
-        """List trends, the newest first."""
-        with world.database.transaction() as session:
-            return [_line(one) for one in trends.trends(session, caller.tenant_id, limit=limit)]
-
-    @routes.get("/trends.atom", responses=FEED, response_class=Response, summary="Trends as a feed")
-    def trend_feed(caller: reader, request: Request) -> Response:
-        """Return the newest 50 trends, for a feed reader."""
-        base = str(request.base_url)
-        with world.database.transaction() as session:
-            found = [_line(one) for one in trends.trends(session, caller.tenant_id, limit=50)]
-        entries = [
-            feed.Entry(
-                str(one.id),
-                one.title,
-                one.at,
-                f"{one.state} since {one.since:%Y-%m-%d %H:%M} UTC, {one.posts} posts of {one.publishers} publishers",
-                f"{base}trends/{one.id}",
-            )
-            for one in found
-        ]
-        return Response(
-            feed.atom(f"Trends of {caller.tenant}", f"{base}trends.atom", entries), media_type=feed.MEDIA
-        )
-
-    @routes.get("/trends/{number}", responses=responses(404))
-    def trend(caller: reader, number: Number) -> TrendBody:
-        """Return a trend with its course and its posts."""
-        with world.database.transaction() as session:
-            known, points, posts = trends.trend(session, caller.tenant_id, number)
-            return TrendBody(
-                **_line(known).model_dump(),
-                course=[
-                    TrendPointBody(at=one.at, state=one.state, posts=one.posts, settled=one.settled)
-                    for one in points
-                ],
-                members=[TrendPost.model_validate(one) for one in posts],
-            )
-
-
 def _lines(world: World, caller: Caller, limit: int) -> list[DigestLine]:
     with world.database.transaction() as session:
         return [
@@ -143,16 +93,6 @@ def _digest(world: World, caller: Caller, number: int) -> Digest:
         if row is None or row.tenant_id != caller.tenant_id or row.digest_sha256 is None:
             raise NotFound(f"no digest {number}", remedy="GET /digests lists those there are")
         return msgspec.json.decode(archive.get(session, row.digest_sha256), type=Digest)
-
-
-def _line(known: trends.Known) -> TrendLine:
-    row, point = known.trend, known.point
-    return TrendLine.model_validate(
-        {
-            "id": row.id, "title": row.title, "state": point.state, "since": row.since, "at": point.at,
-            "posts": point.posts, "publishers": point.families, "p_value": row.p_value,
-        }
-    )  # fmt: skip
 
 
 def _schema() -> dict[str, Any]:

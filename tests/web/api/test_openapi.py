@@ -21,10 +21,11 @@ from web.api import application
 from web.api.__main__ import config
 from web.api.guard import Guard
 
-EXAMPLES = 6
+# Of each operation, well formed and malformed: a few with every `make test`, enough with `make drill`.
+EXAMPLES = (6, pytest.param(60, marks=pytest.mark.drill))
 ROUTES = {
     "/rag/query", "/rag/stream", "/digests", "/digests.atom", "/digests/{number}", "/digests/{number}/page",
-    "/trends", "/trends.atom", "/trends/{number}", "/healthz", "/metrics",
+    "/trends", "/trends.atom", "/trends/{number}", "/trends/{number}/page", "/healthz", "/metrics",
 }  # fmt: skip
 
 
@@ -67,22 +68,23 @@ def running(world):
         yield f"http://127.0.0.1:{port}"
 
 
-@pytest.mark.timeout(600)
-def test_schemathesis_finds_nothing(running, key):
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_schemathesis_finds_nothing(running, key, examples):
     headers = bearer(key("ask", "read", "metrics", per_minute=100_000))
     schema = schemathesis.openapi.from_url(f"{running}/openapi.json")
     seen = []
     for result in schema.get_all_operations():
         operation = result.ok()
         for mode in GenerationMode.POSITIVE, GenerationMode.NEGATIVE:
-            attack(operation, mode, headers)
+            attack(operation, mode, headers, examples)
         seen.append(operation.label)
     assert len(seen) == len(ROUTES)
 
 
-def attack(operation, mode, headers):
+def attack(operation, mode, headers, examples):
     @settings(
-        max_examples=EXAMPLES, deadline=None, database=None, derandomize=True,
+        max_examples=examples, deadline=None, database=None, derandomize=True,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(case=operation.as_strategy(mode))
@@ -107,7 +109,9 @@ def test_an_endless_body_is_cut(world):
     with serving(app, world) as port, socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(b"POST /rag/query HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         client.sendall(b"400\r\n" + b"x" * 0x400 + b"\r\n")
-        assert client.recv(65536).startswith(b"HTTP/1.1 413")
+        said = client.recv(65536)
+    assert said.startswith(b"HTTP/1.1 413")
+    assert b"application/problem+json" in said
 
 
 def test_an_answer_that_takes_too_long_is_504(world, key, monkeypatch):
