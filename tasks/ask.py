@@ -114,7 +114,7 @@ class Asker:
         if asking.session:
             name = before.route if before else routed.route
             sessions.add(asking.session, turns, Turn(question.sought, name, world.clock.now()))
-        self._counted(told, made)
+        self._counted(asking, told, made, modelled=gateway is not None)
         return told
 
     def _read(
@@ -142,16 +142,22 @@ class Asker:
             query.note(session, tenant_id, told, at=world.clock.now(), key_id=asking.key_id)
         return told
 
-    def _counted(self, told: Told, made: Answer) -> None:
+    def _counted(self, asking: Asking, told: Told, made: Answer, *, modelled: bool) -> None:
         meter, usage = self._world.meter, told.usage
+        # A model that failed, or had nothing that held, was waited for all the same: its path was taken.
+        taken = told.path
+        if taken == "extractive" and modelled:
+            taken = "smart" if told.escalation or asking.path == "smart" else "fast"
         count.request(
             meter,
-            told.path,
+            taken,
             seconds=told.timing["total"],
             calls=usage.calls,
             tokens=usage.tokens,
             steps=usage.steps,
             over=made.over_budget,
+            level=told.path,
+            lifted=bool(told.escalation),
         )
         state = "hold" if not told.known else "degraded" if told.degraded else "ship"
         meter.count(metrics.RUNS, domain="answer", state=state)

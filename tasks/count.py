@@ -92,15 +92,29 @@ def routed(meter: Counting, found: Routed) -> None:
 
 
 def request(
-    meter: Counting, path: str, *, seconds: float, calls: int, tokens: int, steps: int, over: bool = False
+    meter: Counting,
+    path: str,
+    *,
+    seconds: float,
+    calls: int,
+    tokens: int,
+    steps: int,
+    over: bool = False,
+    level: str | None = None,
+    lifted: bool | None = None,
 ) -> None:
-    """Count a request by the path it took and what it needed; ``over``: a budget refused it a call."""
-    meter.count(metrics.QOS_LEVEL, level=path)
+    """Count a request by the path it took and what it needed; ``over``: a budget refused it a call.
+
+    ``level`` is the path whose result was given, where the one taken led to less; ``lifted`` says whether the request
+    began on the fast path, where not every request on the smart one did.
+    """
+    meter.count(metrics.QOS_LEVEL, level=level or path)
     if path == "fast":
         meter.observe(metrics.FAST_LATENCY, seconds)
     elif path == "smart":
         meter.observe(metrics.SMART_LATENCY, seconds)
-        meter.count(metrics.ESCALATIONS)
+        if lifted is not False:
+            meter.count(metrics.ESCALATIONS)
     meter.observe(metrics.CALLS_PER_REQUEST, calls, path=path)
     meter.observe(metrics.TOKENS_PER_REQUEST, tokens, path=path)
     meter.observe(metrics.STEPS_PER_REQUEST, steps, path=path)

@@ -3,7 +3,11 @@
 import json
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
+from monitoring.exporter import Exporter
+from monitoring.shelf import Shelf
 from tasks import job
 from tasks.ask import Asker, Asking
 from tests import rows, worlds
@@ -193,3 +197,76 @@ def test_a_hanging_model_is_left(ask, server, monkeypatch):
     told = ask()
     assert (told.known, told.rung) == (True, "extractive")
     assert told.timing["total"] < 15
+
+
+def counted(world):
+    """Return every series that has counted something: {(name, labels): value}."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Exporter(Shelf(world.settings.counters), lambda: (), {}))
+    return {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(generate_latest(registry).decode())
+        for sample in family.samples
+        if sample.value and not sample.name.endswith("_bucket")
+    }
+
+
+def test_a_question_is_counted_by_its_path_and_what_it_needed(ask, world):
+    told = ask()
+    found = counted(world)
+    assert found["qos_level_requests_total", "fast"] == 1
+    assert found["fast_path_latency_seconds_count",] == 1
+    assert found["fast_path_latency_seconds_sum",] == pytest.approx(told.timing["total"], abs=0.01)
+    assert found["llm_calls_per_request_sum", "fast"] == told.usage.calls == 1
+    assert found["tokens_per_request_sum", "fast"] == told.usage.tokens == 18
+    assert found["agent_steps_per_request_sum", "fast"] == told.usage.steps == 3
+    assert found["svodka_router_decisions_total", *sorted((told.route.by, told.route.name))] == 1
+    assert found["svodka_runs_total", "answer", "ship"] == 1
+    assert found["performance_cache_misses_total", "retrieval"] == 1
+    assert found["llm_tokens_used_total", "input", "scripted", "vllm"] == 11
+    assert not {one for one in found if one[0] in {"escalations_total", "request_budget_exceeded_total"}}
+
+
+def test_a_lifted_question_is_an_escalation_and_a_wished_smart_path_is_none(ask, server, world):
+    server.next(say(QUERIES), say(GOOD))
+    ask(path="smart")
+    assert "escalations_total" not in {one[0] for one in counted(world)}
+    server.next(say(BAD), say(QUERIES), say(GOOD))
+    ask()
+    found = counted(world)
+    assert found["escalations_total",] == 1
+    assert found["qos_level_requests_total", "smart"] == found["smart_path_latency_seconds_count",] == 2
+    assert ("fast_path_latency_seconds_count",) not in found
+
+
+def test_a_model_that_is_waited_for_in_vain_is_the_fast_paths_latency(ask, server, world):
+    server.answer = status(500)
+    told = ask()
+    found = counted(world)
+    assert found["qos_level_requests_total", "extractive"] == 1
+    assert found["fast_path_latency_seconds_sum",] == pytest.approx(told.timing["total"], abs=0.01)
+    assert found["svodka_llm_calls_total", "failed", "scripted", "vllm"] >= 1
+
+
+def test_what_goes_over_a_budget_is_counted_by_which(database, tmp_path, tenant_id, server):
+    poor = worlds.build(
+        database, tmp_path / "poor", model_provider="vllm", model_name="scripted", model_base_url=server.url,
+        budget_allow_unknown_price=True, budget_day_calls=0,
+    )  # fmt: skip
+    Asker(poor).ask(tenant_id, Asking(FARE))
+    poor.close()
+    assert counted(poor)["request_budget_exceeded_total", "tokens"] == 1
+
+
+def test_a_question_over_the_limits_is_counted(ask, server, world):
+    usage = {"prompt_tokens": 9_000, "completion_tokens": 10, "total_tokens": 9_010}
+    server.answer = say(GOOD, usage=usage)
+    ask()
+    found = counted(world)
+    assert found["request_budget_exceeded_total", "tokens"] == 1
+    assert ("request_budget_exceeded_total", "llm_calls") not in found
+
+
+def test_what_is_not_known_is_held(ask, world):
+    ask("When was the opera about Venetian gondoliers composed?")
+    assert counted(world)["svodka_runs_total", "answer", "hold"] == 1
