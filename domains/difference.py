@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from msgspec import UNSET
+
 from domains.digest import Digest, DigestStory, Drop
 
 
@@ -47,13 +49,29 @@ def _within(old: DigestStory, new: DigestStory) -> Iterator[str]:
         "continuing",
         "late",
         "rung",
+        "day",
+        "thread",
     ):
         was, now = getattr(old, what), getattr(new, what)
         if was != now:
             yield f"~ {name} {what}: {_row(was)} → {_row(now)}"
+    if old.trend != new.trend:
+        yield f"~ {name} trend: {_trend(old)} → {_trend(new)}"
+    if old.changes != new.changes:
+        yield f"~ {name} changes: {_changes(old)} → {_changes(new)}"
     before, after = [s.text for s in old.sentences], [s.text for s in new.sentences]
     yield from (f"- {name} ({new.headline.text}): {text}" for text in before if text not in after)
     yield from (f"+ {name} ({new.headline.text}): {text}" for text in after if text not in before)
+
+
+def _trend(story: DigestStory) -> str:
+    facts = story.trend
+    return "–" if facts is UNSET else f"{facts.state} at {facts.at:%Y-%m-%d %H:%M}, {facts.posts} posts"
+
+
+def _changes(story: DigestStory) -> str:
+    changes = () if story.changes is UNSET else story.changes
+    return "; ".join(f"{one.what} {one.old} → {one.new}".strip(" →") for one in changes) or "–"
 
 
 def _counts(old: Digest, new: Digest) -> Iterator[str]:

@@ -40,7 +40,7 @@ LEAST: Final = 4.0
 # A pair inside a joined group may fall short of the bar by this factor.
 SLACK: Final = 0.6
 # Two stories that continue one matter are one when they reach this part of the bar.
-KIN: Final = 0.3
+KIN: Final = 0.5
 # Likeness fades by e in this time between two stories' posts, after a free while.
 FADE: Final = timedelta(hours=24)
 FREE: Final = timedelta(hours=6)
@@ -151,16 +151,16 @@ class Window:
         ``kin`` are pairs, the lesser id first, known to continue one matter: they join more easily.
         """
         home: dict[int, set[int]] = {}
-        near = [(self.likeness(*pair).score, pair) for pair in sorted(kin) if self._both(pair)]
-        pairs = {*self.pairs(), *((round(score, 6), *pair) for score, pair in near if score >= KIN)}
-
-        def agree(one: int, other: int) -> bool:
-            bar = KIN if (min(one, other), max(one, other)) in kin else SLACK
-            return self.likeness(one, other).score >= bar
-
-        for _, one, other in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2])):
+        for _, one, other in self.pairs():
             a, b = home.get(one, {one}), home.get(other, {other})
-            if a is not b and all(agree(x, y) for x in a for y in b):
+            if a is not b and all(self.likeness(x, y).score >= SLACK for x in a for y in b):
+                joined = a | b
+                home.update(dict.fromkeys(joined, joined))
+        near = {pair: self.likeness(*pair).score for pair in kin if self._both(pair)}
+        for one, other in sorted(near, key=lambda pair: (-near[pair], pair)):
+            a, b = home.get(one, {one}), home.get(other, {other})
+            across = [near[pair] for x in a for y in b if (pair := (min(x, y), max(x, y))) in near]
+            if a is not b and min(across) >= KIN:
                 joined = a | b
                 home.update(dict.fromkeys(joined, joined))
         return tuple(sorted({tuple(sorted(group)) for group in home.values()}))

@@ -13,11 +13,13 @@ from jsonschema import Draft202012Validator
 from msgspec import UNSET, UnsetType
 
 from domains.card import Facts
-from domains.digest import Digest, Drop, Reason, Rung, Sentence
+from domains.digest import Change, Citation, Digest, Drop, Reason, Rung, Sentence
 from domains.errors import Refused
 from domains.lifecycle import State
-from domains.post import Post, Span
-from services.page import Item, Line, Page
+from domains.post import Span
+from services import sequelpage
+from services.note import Line
+from services.page import Item, Page
 
 SCHEMA: Final = Path(__file__).parent / "schemas" / "digest.schema.json"
 
@@ -62,6 +64,18 @@ class TrendDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeDocument:
+    """What is new of a continuing story; ``what``, ``old`` and ``before`` only where a number became another."""
+
+    kind: Literal["number", "name", "place"]
+    new: str
+    now: CitationDocument
+    what: str | UnsetType = UNSET
+    old: str | UnsetType = UNSET
+    before: CitationDocument | UnsetType = UNSET
+
+
+@dataclass(frozen=True, slots=True)
 class StoryDocument:
     """A story with the counts a reader sees; ``posts`` are the rows of all its posts in the window."""
 
@@ -79,6 +93,8 @@ class StoryDocument:
     facts: tuple[str, ...]
     badges: tuple[str, ...]
     trend: TrendDocument | UnsetType = UNSET
+    day: int | UnsetType = UNSET
+    changes: tuple[ChangeDocument, ...] | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +244,10 @@ def _story(item: Item, marks: dict[int, int]) -> StoryDocument:
         facts=item.facts,
         badges=item.badges,
         trend=UNSET if isinstance(story.trend, UnsetType) else _trend(story.trend),
+        day=story.day,
+        changes=UNSET
+        if isinstance(story.changes, UnsetType)
+        else tuple(_change(change, marks) for change in story.changes),
     )
 
 
@@ -254,15 +274,27 @@ def _trend(facts: Facts) -> TrendDocument:
 def _sentence(line: Line, sentence: Sentence, marks: dict[int, int]) -> SentenceDocument:
     return SentenceDocument(
         line.text,
-        tuple(
-            CitationDocument(marks[one.post], one.post, one.span, _utf8(one.quote))
-            for one in sentence.citations
-        ),
+        tuple(_citation(one, marks) for one in sentence.citations),
     )
 
 
+def _change(change: Change, marks: dict[int, int]) -> ChangeDocument:
+    return ChangeDocument(
+        kind=change.kind,
+        new=_utf8(change.new),
+        now=_citation(change.now, marks),
+        what=_utf8(change.what) if change.what else UNSET,
+        old=_utf8(change.old) if change.old else UNSET,
+        before=_citation(change.before, marks) if change.before else UNSET,
+    )
+
+
+def _citation(one: Citation, marks: dict[int, int]) -> CitationDocument:
+    return CitationDocument(marks[one.post], one.post, one.span, _utf8(one.quote))
+
+
 def _posts(digest: Digest, page: Page) -> tuple[PostDocument, ...]:
-    posts: dict[int, Post] = {post.id: post for post in digest.posts}
+    posts = sequelpage.posts(digest)
     return tuple(
         PostDocument(
             mark=note.mark,

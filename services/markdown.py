@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from services.page import Item, Line, Note, Page
+from services.note import Line, Note
+from services.page import Item, Page
 
 # What a renderer would make a link or a mention of by itself is shown as code, where it cannot.
 _LINKED_BY_ITSELF: Final = re.compile(
@@ -54,6 +55,8 @@ def _story(item: Item) -> Iterator[str]:
     yield f"### {_line(item.headline)}"
     if item.lines:
         yield " ".join(_line(line) for line in item.lines)
+    for delta in item.deltas:
+        yield f"{inert(delta.label)}: {delta.joint.join(_line(part) for part in delta.parts)}"
     yield f"*{' · '.join(inert(fact) for fact in (*item.badges, *item.facts))}*"
     if item.notes:
         yield "\n".join(f"- {_note(note)}" for note in item.notes)

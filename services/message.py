@@ -12,7 +12,9 @@ from html import escape
 from typing import Final
 
 from domains import limits
-from services.page import Item, Line, Note, Page, Section
+from services.note import Line, Note
+from services.page import Item, Page, Section
+from services.sequelpage import Delta
 
 ENTITIES: Final = 100
 LINK_CHARS: Final = 1_000
@@ -142,13 +144,22 @@ def _section(section: Section) -> Iterator[Group]:
 def _story(item: Item, title: tuple[Leaf, ...]) -> Group:
     head = Group((*title, *_sentence(item.headline, glue="\n\n", tag="b").nodes))
     lines = (_sentence(line, glue=" " if number else "\n") for number, line in enumerate(item.lines))
+    deltas = (leaf for delta in item.deltas for leaf in _delta(delta))
     facts = _text(" · ".join((*item.badges, *item.facts)), tag="i")
     notes = (_note(note, glue="; " if number else "\n") for number, note in enumerate(item.notes))
-    return Group((head, *lines, *facts, *(leaf for note in notes for leaf in note)))
+    return Group((head, *lines, *deltas, *facts, *(leaf for note in notes for leaf in note)))
 
 
 def _sentence(line: Line, *, glue: str, tag: str = "") -> Group:
     return Group((*_text(line.text, glue=glue, tag=tag), *(_mark(note) for note in line.notes)))
+
+
+def _delta(delta: Delta) -> tuple[Leaf, ...]:
+    said = _text(f"{delta.label}:")
+    for number, part in enumerate(delta.parts):
+        glue = delta.joint if number else " "
+        said += tuple(_sentence(part, glue=glue, tag="b").leaves())
+    return said
 
 
 def _mark(note: Note) -> Leaf:

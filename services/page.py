@@ -18,8 +18,10 @@ from msgspec import UNSET, UnsetType
 
 from domains.digest import REASONS, Digest, DigestStory, Drop, Reason, Sentence
 from domains.post import Post
-from services import phrase, trendpage
+from services import phrase, sequelpage, trendpage
+from services.note import Line, Note
 from services.phrase import Phrases
+from services.sequelpage import Delta
 from services.trendpage import Drawing
 
 URL_CHARS: Final = 2_000
@@ -34,34 +36,10 @@ _KEPT_IN_URL: Final = "%/:=&?~#+!$,;@-._"
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """A cited post: ``mark`` is its number in this digest, ``url`` safe to link to or None."""
-
-    mark: int
-    post: int
-    ref: str
-    source: str
-    time: str
-    at: datetime | None
-    url: str | None
-    lang: str
-    late: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A sentence with the notes it rests on; ``lang`` is empty when unknown."""
-
-    text: str
-    notes: tuple[Note, ...]
-    lang: str
-
-
-@dataclass(frozen=True, slots=True)
 class Item:
     """A story. ``facts`` and ``badges`` are phrases: counts, languages, since when; continued, late.
 
-    ``drawing`` is a trend's course; what it shows is said in ``facts`` too, for where nothing is drawn.
+    ``deltas`` is what is new of a continuing story. ``drawing`` is a trend's course; what it shows is said in ``facts`` too, for where nothing is drawn.
     """
 
     anchor: str
@@ -72,6 +50,7 @@ class Item:
     badges: tuple[str, ...]
     story: DigestStory
     drawing: Drawing | None = None
+    deltas: tuple[Delta, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,14 +200,16 @@ class _Desk:
 
 def _notes(digest: Digest, desk: _Desk) -> dict[int, Note]:
     """Return a note for each cited post, numbered in the order in which a reader meets them."""
-    posts = {post.id: post for post in digest.posts}
+    posts = sequelpage.posts(digest)
     order = dict.fromkeys(
         citation.post
         for section in _section_keys(digest)
         for story in digest.stories
         if story.section == section
-        for sentence in (story.headline, *story.sentences)
-        for citation in sentence.citations
+        for citation in (
+            *(cited for sentence in (story.headline, *story.sentences) for cited in sentence.citations),
+            *sequelpage.cited(story),
+        )
     )
     return {row: _note(mark, row, posts.get(row), desk) for mark, row in enumerate(order, 1)}
 
@@ -271,11 +252,13 @@ def _sections(digest: Digest, desk: _Desk) -> tuple[Section, ...]:
 def _item(story: DigestStory, desk: _Desk) -> Item:
     headline = _line(story.headline, desk)
     lines = tuple(_line(sentence, desk) for sentence in story.sentences)
-    notes = dict.fromkeys(note for line in (headline, *lines) for note in line.notes)
+    deltas = sequelpage.deltas(story, desk.phrases, lambda text, cited: _line(Sentence(text, (cited,)), desk))
+    said = (headline, *lines, *(part for delta in deltas for part in delta.parts))
+    notes = dict.fromkeys(note for line in said for note in line.notes)
     risen = None if isinstance(story.trend, UnsetType) else story.trend
     badges = (
         (trendpage.badge(risen, desk.phrases) if risen else "", risen is not None),
-        (desk.phrases.continuing, story.continuing),
+        *((badge, True) for badge in sequelpage.badges(story, desk.phrases)),
         (desk.phrases.late, story.late),
     )
     return Item(
@@ -290,6 +273,7 @@ def _item(story: DigestStory, desk: _Desk) -> Item:
         badges=tuple(badge for badge, holds in badges if holds),
         story=story,
         drawing=trendpage.drawing(risen, desk.phrases) if risen else None,
+        deltas=deltas,
     )
 
 

@@ -9,7 +9,8 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
-from services.page import Item, Line, Note, Page
+from services.note import Line, Note
+from services.page import Item, Page
 
 WIDTH_MIN: Final = 20
 
@@ -53,6 +54,9 @@ def _story(item: Item) -> Iterator[RenderableType]:
     yield _line(item.headline, style="bold")
     if item.lines:
         yield Padding(Text(" ").join(_line(line) for line in item.lines), (0, 0, 0, 2))
+    for delta in item.deltas:
+        said = Text(delta.joint).join(_line(part, style="bold") for part in delta.parts)
+        yield Padding(Text.assemble(f"{delta.label}: ", said), (0, 0, 0, 2))
     facts = Text(" · ").join(
         (*(Text(badge, style="yellow") for badge in item.badges), *(Text(fact) for fact in item.facts))
     )

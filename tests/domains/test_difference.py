@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domains.card import Course, Facts
 from domains.difference import difference
-from domains.digest import Citation, Digest, DigestStory, Drop, Sentence
+from domains.digest import Change, Citation, Digest, DigestStory, Drop, Sentence
 from domains.window import Window
 from tests.rows import DAY
 
@@ -47,10 +48,15 @@ PLAIN = Digest(
     ),
     shown=(0, 1, 2), drops=(Drop(7, "budget", detail="no room"),), rung="extractive", method="m", score=0.9, posts=(),
 )  # fmt: skip
+RISEN = Facts(
+    trend=1, unit="n:1", wave=1, state="rising", since=DAY, at=DAY, p_value=0.01, tests=10, posts=5, families=3,
+    velocity=1.0, low=None, high=None, course=Course(DAY, 3600, (1, 2)), first=None,
+)  # fmt: skip
 OTHER = {
     "posts": (0, 9), "sources": 2, "families": 2, "languages": ("uk",), "since": DAY + timedelta(hours=1),
     "repeats": 3, "continuing": True, "late": True, "section": "more", "headline": sentence(TEXTS[1]),
-    "sentences": (), "story": 8, "rung": "model",
+    "sentences": (), "story": 8, "rung": "model", "day": 2, "thread": (5, 6), "trend": RISEN,
+    "changes": (Change("number", "injured", "12", "14", Citation(3, (0, 2), "12"), Citation(0, (0, 2), "14")),),
 }  # fmt: skip
 
 
