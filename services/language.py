@@ -8,7 +8,7 @@ the fork: about 35 MB for the classifier and as much for the dictionaries of thr
 import math
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final, Protocol
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
@@ -62,11 +62,15 @@ class OfflineLanguage:
     """The product's `domains.ports.Language`."""
 
     def __init__(self) -> None:
-        self._identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
         self._lemmatizer = Lemmatizer(
             cache_max_size=1, lemmatization_strategy=DefaultStrategy(low_memory=True)
         )
         self._lemma = lru_cache(_CACHE)(self._look_up)
+
+    @cached_property
+    def _identifier(self) -> LanguageIdentifier:
+        """The classifier, read when it is first asked: that takes half a second, and most commands never ask."""
+        return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
     def detect(self, text: str) -> str:
         """Return the ISO 639-1 code of ``text`` ("und" below four letters), by its first 1,500 characters of prose.

@@ -1,17 +1,28 @@
 """Fixtures of every test: servers for the whole run, a database that is empty at each test's start, a stopped clock."""
 
 from datetime import UTC, datetime
+from functools import cache
 
 import pytest
 import redis
 from hypothesis import settings
 
+from services import wiring
 from services.clock import StoppedClock
+from services.language import OfflineLanguage
 from services.valkey import Valkey
 from tests import servers
 
 settings.register_profile("svodka", deadline=None, database=None, derandomize=True)
 settings.load_profile("svodka")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _words():
+    """Read word lists once a run: each world reads its own, which takes half a second and 100 MB."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wiring, "OfflineLanguage", cache(OfflineLanguage))
+        yield
 
 
 @pytest.fixture(scope="session")

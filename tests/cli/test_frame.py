@@ -2,7 +2,6 @@
 
 import json
 import re
-from functools import cache
 
 import click
 import pytest
@@ -11,8 +10,6 @@ from click.testing import CliRunner
 import cli
 from cli import frame
 from domains.errors import Busy, GateClosed, InputError, NotFound, Refused, TooLarge, Unavailable, UsageError
-from services import wiring
-from services.language import OfflineLanguage
 from services.valkey import free_port
 from tests.cli.conftest import Answer
 
@@ -28,13 +25,6 @@ def walk(command, *path):
 EVERY = dict(walk(cli.command))
 LEAVES = [path for path, command in EVERY.items() if not isinstance(command, click.Group)]
 LISTS = [("source", "list"), ("subscriptions",), ("digest", "list"), ("dlq", "list")]
-words = cache(OfflineLanguage)
-
-
-@pytest.fixture(autouse=True)
-def _words(monkeypatch):
-    """Read the word lists once: they take half a second, and each command is a process's beginning."""
-    monkeypatch.setattr(wiring, "OfflineLanguage", words)
 
 
 @pytest.fixture
