@@ -17,7 +17,9 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -75,27 +77,27 @@ def scripted(handler: Any, asked: dict[str, Any]) -> None:
     say(json.dumps(value, ensure_ascii=False), usage=usage)(handler, asked)
 
 
-def load(count: int, threads: int) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="svodka-ask-") as name, LlmServer(scripted) as server:
+@contextmanager
+def stocked(**overrides: Any) -> Iterator[tuple[wiring.World, int]]:
+    """A world on servers of its own, with the example stream analysed and indexed, and the tenant that has it."""
+    with tempfile.TemporaryDirectory(prefix="svodka-ask-") as name:
         folder = Path(name)
         postgres = Postgres(folder / "pg", log=folder / "pg.log", options={"fsync": "off"})
         postgres.start()
         with Valkey(folder / "valkey", log=folder / "valkey.log") as cache:
             set_ = settings.load(
-                var=folder / "var", database_url=postgres.url(), redis_url=cache.url(), model_provider="vllm",
-                model_name="scripted", model_base_url=server.url, budget_allow_unknown_price=True, model_cache_s=0,
-                budget_day_money=None,
-            )  # fmt: skip
+                var=folder / "var", database_url=postgres.url(), redis_url=cache.url(), **overrides
+            )
             world = wiring.build(set_, SystemClock(), random.Random(7))
             try:
-                return _load(world, count, threads)
+                world.database.migrate()
+                yield world, _indexed(world)
             finally:
                 world.close()
                 postgres.stop()
 
 
-def _load(world: wiring.World, count: int, threads: int) -> dict[str, Any]:
-    world.database.migrate()
+def _indexed(world: wiring.World) -> int:
     example = demo.stream(world.clock.now())
     tenant_id, _ = demo.prepare(world, example)
     for _ in demo.load(world, tenant_id, example):
@@ -107,7 +109,21 @@ def _load(world: wiring.World, count: int, threads: int) -> dict[str, Any]:
     world.vectors.found()
     while world.vectors.fill().left:
         pass
-    questions = _questions(world, tenant_id, count)
+    return tenant_id
+
+
+def load(count: int, threads: int) -> dict[str, Any]:
+    with LlmServer(scripted) as server:
+        scripted_model = {
+            "model_provider": "vllm", "model_name": "scripted", "model_base_url": server.url,
+            "budget_allow_unknown_price": True, "model_cache_s": 0, "budget_day_money": None,
+        }  # fmt: skip
+        with stocked(**scripted_model) as (world, tenant_id):
+            return _load(world, tenant_id, count, threads)
+
+
+def _load(world: wiring.World, tenant_id: int, count: int, threads: int) -> dict[str, Any]:
+    questions = questions_of(world, tenant_id, count)
     asker = Asker(world)
     asker.ask(tenant_id, Asking("warm up the dictionaries, please, in Solvych"))
     made: dict[str, Any] = {"questions": count, "threads": threads, "model_s": MODEL_S}
@@ -120,7 +136,7 @@ def _load(world: wiring.World, count: int, threads: int) -> dict[str, Any]:
     return made
 
 
-def _questions(world: wiring.World, tenant_id: int, count: int) -> list[str]:
+def questions_of(world: wiring.World, tenant_id: int, count: int) -> list[str]:
     """Return questions about what the stream's posts say: a form, and four to seven words of a post."""
     luck = random.Random(13)
     with world.database.transaction() as session:
