@@ -1,5 +1,7 @@
 """What comes again and again by itself, and so is no trend however suddenly it comes: `reason` says why.
 
+`scattered` says why posts that were put together are no one happening.
+
 A unit is known by what its posts have in common. Greetings of the calendar are known by their words in three languages;
 all else is learned: what most of a story's posts share was said on many of the days before the story began.
 """
@@ -15,6 +17,8 @@ SHARE: Final = 0.75
 # A single pair of words in common proves nothing.
 _PAIRS: Final = 2
 _HALF: Final = 0.5
+# So many posts have to say something before they can be found to say nothing together.
+_TELLING: Final = 3
 # Pairs of stems (`domains.topic`) that make a post a greeting: "today is (celebrated) the day of ...".
 _CALENDAR: Final = frozenset(
     {
@@ -30,6 +34,19 @@ def shared(posts: Sequence[Sequence[str]]) -> tuple[str, ...]:
     counts = Counter(unit for units in posts for unit in units if unit[0] != "s")
     need = max(2.0, _HALF * len(posts))
     return tuple(sorted(unit for unit, count in counts.items() if count >= need))
+
+
+def scattered(posts: Sequence[Sequence[str]]) -> str:
+    """Return why ``posts`` are no one happening, in words; "" when they may be.
+
+    They are one when half of them share a name, a hashtag or two pairs of words: small talk that was put together for
+    a word in common shares nothing else. Posts without any unit say nothing either way.
+    """
+    telling = [units for units in posts if any(unit[0] != "s" for unit in units)]
+    common = shared(telling)
+    if len(telling) < _TELLING or len(common) >= _PAIRS or any(unit[0] != "t" for unit in common):
+        return ""
+    return "scattered: half of its posts share no name, no hashtag and no two phrases"
 
 
 def reason(posts: Sequence[Sequence[str]], days_seen: Callable[[Sequence[str]], Sequence[int]]) -> str:

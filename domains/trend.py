@@ -20,7 +20,7 @@ from domains.bundle import bundled
 from domains.burst import discoveries, expected, scanned, settled, tail
 from domains.forecast import HORIZON, Forecast, Forecaster
 from domains.lifecycle import Life, Pulse, State
-from domains.routine import OF_DAYS, reason
+from domains.routine import OF_DAYS, reason, scattered
 from domains.tally import DAY, HOUR, TICK, VOICES, Entry, Mention, Sight, Tally, end_of, kind_of, tick_of
 
 SCALES: Final = (HOUR // 4, HOUR, 6 * HOUR, DAY)
@@ -50,7 +50,7 @@ class Change:
 
     ``p_value`` is the chance that a unit of its kind would look so unusual in a day; ``posts`` are its posts so far, by
     time, ``also`` the terms that burst with it. ``why`` is set where there is no trend after all: "routine: ...", "covered
-    by ...".
+    by ...", "scattered: ...".
     """
 
     unit: str
@@ -262,8 +262,18 @@ class Detector:
         owners = (self._taken.get(sight[2], unit) for sight in sights)
         of = Counter(owner for owner in owners if owner != unit).most_common(1)
         why = f"covered by {of[0][0]}" if of and of[0][1] >= len(sights) / 2 else ""
+        loose = "" if why else scattered(entry.units)
+        if loose:
+            return self._put_off(tick, unit, found, sights, tests, loose)
         why = why or reason(entry.units, lambda units: self._days_seen(units, entry.first))
         return self._begin(tick, unit, found, sights, tests, why)
+
+    def _put_off(
+        self, tick: int, unit: str, found: _Found, sights: Sequence[Sight], tests: int, why: str
+    ) -> Change:
+        """Refuse for now what may yet become one happening; its posts stay free to belong to another."""
+        self._refused[unit] = tick - DAY + HOUR
+        return self._change(self._trend(tick, unit, found, sights, tests, 0, ()), tick, why)
 
     def _bundles(self, tick: int, units: Sequence[str], tests: int) -> list[Change]:
         fresh = {unit for unit in units if self._is_new(tick, unit)}
@@ -295,23 +305,10 @@ class Detector:
         )
 
     def _begin(
-        self,
-        tick: int,
-        unit: str,
-        found: _Found,
-        sights: Sequence[Sight],
-        tests: int,
-        why: str,
-        also: Sequence[str] = (),
-    ) -> Change:
-        pulse = Pulse.begun(end_of(sights[0][0]))
-        for sight in sights:
-            pulse = pulse.beat(end_of(sight[0]), 1, end_of(sight[0]))
+        self, tick: int, unit: str, found: _Found, sights: Sequence[Sight], tests: int, why: str, also: Sequence[str] = ()
+    ) -> Change:  # fmt: skip
         wave = self._waves.get(unit, (0, -1))[0] + (not why)
-        trend = _Trend(
-            unit, wave, sights[0][0], found.p_value, tests, Life.noticed(pulse.beat(end_of(tick), 0)),
-            [sight[2] for sight in sights][:KEPT_POSTS], {sight[1] for sight in sights}, tuple(also),
-        )  # fmt: skip
+        trend = self._trend(tick, unit, found, sights, tests, wave, also)
         if why:
             # What is refused as routine is so under any other name.
             self._take(trend, (sight[2] for sight in sights if sight[2] not in self._taken), tick)
@@ -321,6 +318,17 @@ class Detector:
         self._trends[unit] = trend
         self._take(trend, [sight[2] for sight in sights], tick)
         return self._change(trend, tick)
+
+    def _trend(
+        self, tick: int, unit: str, found: _Found, sights: Sequence[Sight], tests: int, wave: int, also: Sequence[str]
+    ) -> _Trend:  # fmt: skip
+        pulse = Pulse.begun(end_of(sights[0][0]))
+        for sight in sights:
+            pulse = pulse.beat(end_of(sight[0]), 1, end_of(sight[0]))
+        return _Trend(
+            unit, wave, sights[0][0], found.p_value, tests, Life.noticed(pulse.beat(end_of(tick), 0)),
+            [sight[2] for sight in sights][:KEPT_POSTS], {sight[1] for sight in sights}, tuple(also),
+        )  # fmt: skip
 
     def _take(self, trend: _Trend, posts: Iterable[int], tick: int) -> None:
         for post in posts:

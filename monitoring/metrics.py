@@ -208,7 +208,7 @@ TREND_CHANGES: Final = Metric(
 )
 TREND_HELD: Final = Metric(
     "svodka_trend_suppressed_total", "counter", "Would-be alarms that a guardrail held back, and which.",
-    {"why": ("routine", "covered")},
+    {"why": ("routine", "covered", "scattered")},
 )  # fmt: skip
 
 # Measured when somebody asks: the ledger in Postgres, and whether what we need answers.

@@ -1,4 +1,6 @@
-from domains.routine import reason, shared
+import pytest
+
+from domains.routine import reason, scattered, shared
 from domains.topic import units
 
 
@@ -31,3 +33,22 @@ def test_what_was_said_day_after_day_is_routine_and_says_so():
 def test_names_and_a_single_pair_prove_nothing():
     assert reason([("n:putin", "t:putin said")] * 4, lambda pairs: [7 for _ in pairs]) == ""
     assert reason([], never) == ""
+
+
+@pytest.mark.parametrize(
+    ("posts", "one"),
+    [
+        ((("s:1", "n:luhva"), ("s:1", "n:luhva", "t:mill paper"), ("s:1", "t:fire mill"), ("s:1",)), True),
+        (
+            (("s:1", "t:alway good"), ("s:1", "t:alway good"), ("s:1", "t:good night"), ("s:1", "t:so good")),
+            False,
+        ),
+        ((("s:1", "t:a b", "t:b c"), ("s:1", "t:a b", "t:b c"), ("s:1", "n:x"), ("s:1", "n:y")), True),
+        ((("s:1", "n:a"), ("s:1", "n:b"), ("s:1", "#c")), False),
+        ((("s:1", "#c"), ("s:1", "#c", "n:b"), ("s:1", "#d")), True),
+        ((("s:1",), ("s:1",), ("s:1",), ("s:1", "n:a")), True),
+        ((), True),
+    ],
+)
+def test_posts_are_one_happening_when_half_of_them_share_a_subject(posts, one):
+    assert (scattered(posts) == "") is one
