@@ -144,10 +144,10 @@ class _Climb:
             if reply is None:
                 self._keep(step, request, error.kind, error=error)
             usage = error.usage or (worst_case(request) if error.trait.may_cost else Usage())
-            self._ended(step, held, price, error.kind, usage, started_s, error=error)
+            self._ended(step, held, price, error.kind, usage, started_s, left_s, error=error)
             raise
         outcome = "hit" if reply.cached else "ok"
-        paid = self._ended(step, held, price, outcome, reply.usage, started_s, reply=reply)
+        paid = self._ended(step, held, price, outcome, reply.usage, started_s, left_s, reply=reply)
         return value, reply, paid
 
     def _admitted(
@@ -158,7 +158,7 @@ class _Climb:
             return self._reserved(step, request, entry, price, left_s)
         except ModelError as error:
             if self._tools.circuits:
-                self._tools.circuits.ended(step.model.provider, error)
+                self._tools.circuits.ended(step.model.provider, error, left_s)
             self._tell(_told(step, error.kind, retry_after_s=error.retry_after_s))
             self._keep(step, request, error.kind, error=error)
             raise
@@ -185,6 +185,7 @@ class _Climb:
         outcome: str,
         usage: Usage,
         started_s: float,
+        left_s: float,
         *,
         reply: Reply | None = None,
         error: ModelError | None = None,
@@ -195,7 +196,7 @@ class _Climb:
         paid = self._micros(amount, price) if price and amount is not None else None
         latency_ms = round((tools.timer() - started_s) * 1000)
         if tools.circuits:
-            tools.circuits.ended(step.model.provider, error)
+            tools.circuits.ended(step.model.provider, error, left_s)
         told = _told(step, outcome, usage, paid, latency_ms, error.retry_after_s if error else None)
         self._tell(told)
         if tools.ledger is not None and held is not None:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from domains import ladder
 from domains.digest import Rung
@@ -17,6 +17,9 @@ from domains.price import Exchange, Price
 from monitoring.meter import Counting, Meter
 from services.budget import Entry, Held, Spending
 from services.llm.cache import ReplyCache
+
+# Who gives a provider less than this learns from its silence only that it is not that fast.
+HURRY_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,43 +66,61 @@ class Prices(Protocol):
 
 
 class Circuits:
-    """The circuit of each provider, shared by the threads of one process."""
+    """The circuits of each provider, shared by the threads of one process: one for all, one for those in a hurry.
+
+    A router that waits for 0.8 s must not have a provider left alone that answers digests well in two; it is the
+    hurried alone who then leave it alone.
+    """
 
     def __init__(self, timer: Callable[[], float]) -> None:
         self._timer = timer
         self._lock = threading.Lock()
-        self._by_provider: dict[str, Circuit] = {}
+        self._by_name: dict[str, Circuit] = {}
 
     def admit(self, provider: str, attempt_s: float) -> bool:
-        """Return whether ``provider`` may be asked now."""
+        """Return whether ``provider`` may be asked now, for at most so many seconds."""
         with self._lock:
-            circuit, ok = ladder.admit(self._get(provider), self._timer(), attempt_s)
-            self._by_provider[provider] = circuit
+            if attempt_s < HURRY_S and self._get(provider).open_until is not None:
+                # It is probed by somebody who has the time.
+                return False
+            name = _name(provider, attempt_s)
+            circuit, ok = ladder.admit(self._get(name), self._timer(), attempt_s)
+            self._by_name[name] = circuit
             return ok
 
-    def ended(self, provider: str, error: ModelError | None) -> None:
-        """Take note of how an attempt ended."""
+    def ended(self, provider: str, error: ModelError | None, attempt_s: float) -> None:
+        """Take note of how an attempt ended that had so many seconds."""
+        if error is not None and error.kind == "open_circuit":
+            return
         with self._lock:
+            name = _name(provider, attempt_s)
+            if error is not None and error.trait.trips and name != provider and error.kind != "timeout":
+                # It was not for want of time.
+                self._by_name[name] = ladder.unfinished(self._get(name))
+                name = provider
+            self._by_name[name] = self._after(name, error)
             if error is None:
-                circuit = ladder.succeeded()
-            elif error.kind == "open_circuit":
-                return
-            elif error.trait.trips:
-                circuit = ladder.failed(self._get(provider), self._timer(), error.retry_after_s)
-            elif error.kind in UNSENT:
-                circuit = ladder.unfinished(self._get(provider))
-            else:
-                # The provider works; it is the answer that was not good enough.
-                circuit = ladder.succeeded()
-            self._by_provider[provider] = circuit
+                self._by_name[provider] = ladder.succeeded()
+
+    def _after(self, name: str, error: ModelError | None) -> Circuit:
+        if error is not None and error.trait.trips:
+            return ladder.failed(self._get(name), self._timer(), error.retry_after_s)
+        if error is not None and error.kind in UNSENT:
+            return ladder.unfinished(self._get(name))
+        # The provider works, also when its answer was not good enough.
+        return ladder.succeeded()
 
     def is_open(self, provider: str) -> bool:
         """Return whether ``provider`` is left alone."""
         with self._lock:
             return self._get(provider).open_until is not None
 
-    def _get(self, provider: str) -> Circuit:
-        return self._by_provider.get(provider, Circuit())
+    def _get(self, name: str) -> Circuit:
+        return self._by_name.get(name, Circuit())
+
+
+def _name(provider: str, attempt_s: float) -> str:
+    return provider if attempt_s >= HURRY_S else f"{provider}, in a hurry"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 
 from domains.intent import Turn
+from domains.ladder import TRIP_FAILURES
+from domains.llm import Message, Payer, Request
 from services import memo, memory
 from tasks.route import route
 from tests import rows, worlds
@@ -66,6 +68,18 @@ def test_a_model_that_fails_leaves_it_to_the_classifier(world, server, tenant_id
     # Nobody waits for a late answer, yet what it cost is settled.
     wait_until(lambda: all(not line.reserved.calls for line in world.gateways.budget.lines(tenant_id, DAY)))
     wait_until(lambda: not any(one.name.startswith("router") for one in threading.enumerate()))
+
+
+def test_a_model_too_slow_for_routing_is_left_to_those_who_have_time(world, server, tenant_id):
+    server.answer = hang
+    for number in range(2 * TRIP_FAILURES):
+        assert route(world, tenant_id, f"{ODD} {number}", (), request="a").by == "classifier"
+    wait_until(lambda: not any(one.name.startswith("router") for one in threading.enumerate()))
+    assert TRIP_FAILURES <= len(server.seen) < 2 * TRIP_FAILURES
+    server.answer = say("whatever")
+    patient = world.gateways.open(Payer(tenant_id, "b"))
+    asked = patient.complete(Request("test", (Message("user", "hello"),), "", deadline_s=30))
+    assert asked.text == "whatever"
 
 
 def test_a_digest_just_sent_is_what_a_follow_up_leans_on(world, database, tenant_id):
