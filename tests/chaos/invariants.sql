@@ -107,11 +107,11 @@ FROM claim JOIN post ON post.id = claim.post_id
 WHERE post.version <> claim.post_version OR claim.start < 0 OR claim."end" <= claim.start
     OR claim."end" > length(post.text)
     -- What a model wrote is held against what it cites by the verifier; without one it is the post, word for word.
-    OR (claim.place NOT LIKE '%.changes[%'
+    OR (position('.changes[' IN claim.place) = 0
         AND substr(post.text, claim.start + 1, claim."end" - claim.start) <> claim.sentence
         AND NOT EXISTS (SELECT FROM run_step WHERE run_step.run_id = claim.run_id AND run_step.name = 'write'))
     -- A change names what is new ("cars: 12 → 17"); the sentence it cites says that.
-    OR (claim.place LIKE '%.changes[%' AND position(split_part(claim.sentence, ' → ', -1)
+    OR (position('.changes[' IN claim.place) > 0 AND position(split_part(claim.sentence, ' → ', -1)
         IN substr(post.text, claim.start + 1, claim."end" - claim.start)) = 0)
 
 UNION ALL SELECT 'what is claimed is shown, and the other way round', 'run ' || coalesce(fate.run_id, cited.run_id),
