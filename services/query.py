@@ -18,6 +18,7 @@ from domains import limits
 from domains.answer import Told
 from domains.fault import UNSENT
 from domains.intent import Turn
+from services.apikey import ApiKeyRow
 from services.llm.table import Usage
 from services.memo import Memo
 from services.schema import Base, owned
@@ -37,7 +38,7 @@ class QueryRow(Base):
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[int] = owned()
-    key_id: Mapped[int | None] = mapped_column(ForeignKey("api_key.id", ondelete="SET NULL"))
+    key_id: Mapped[int | None] = mapped_column(ForeignKey(ApiKeyRow.id, ondelete="SET NULL"))
     request: Mapped[str]
     at: Mapped[datetime]
     question: Mapped[str]
