@@ -38,6 +38,7 @@ from tasks import job
 
 logger = logging.getLogger("svodka.tasks")
 app: Final = Celery("svodka", config_source="celeryconfig")
+SPOKEN: Final = (("newspapers", "en"), ("газетами", "ru"), ("газетами", "uk"))
 LIMIT: Final = 500
 LETTERS: Final = 5_000
 KEPT_BUDGETS: Final = timedelta(days=90)
@@ -56,6 +57,10 @@ class Process:
             set_ = settings.load()
             tracing.configure(set_.otlp_url)
             self._world = wiring.build(set_, SystemClock(), random.Random())  # noqa: S311  jitter
+            # What is read at first use is read now, before a lease runs.
+            for word, lang in SPOKEN:
+                self._world.language.detect(word)
+                self._world.language.lemma(word, lang)
             # Modules, models and dictionaries stay as long as the process: each search of them for garbage took some
             # tenths of a second, by the hundred of tasks.
             gc.collect()
