@@ -31,6 +31,8 @@ HISTORY: Final = timedelta(days=21)
 STEP: Final = timedelta(days=1)
 # How often a watch is due.
 EVERY: Final = TICK
+# How soon again when posts of before wait to be analysed: a new installation's first hour.
+BEHIND: Final = timedelta(minutes=1)
 
 
 @dataclass(slots=True)

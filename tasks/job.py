@@ -47,7 +47,7 @@ from services import letter as letters
 from services.almanac import TrendCard, Watch
 from services.courier import Courier
 from services.schema import Delivery, Run, Source, Tenant
-from services.watch import EVERY
+from services.watch import BEHIND, EVERY
 from services.wiring import World
 from tasks import card, count, trail
 
@@ -297,7 +297,8 @@ def send(world: World, lease: work.Lease) -> Errands | None:
 def detect(world: World, lease: work.Lease) -> Errands:
     """Catch a tenant's trends up with its posts, ask for their cards, and note whom to tell of them.
 
-    An alert goes out with its trend's card; where that is there already, at once.
+    An alert goes out with its trend's card; where that is there already, at once. While older posts wait for analysis,
+    it looks again sooner.
     """
     tenant_id, until = world.watcher.catch_up(lease)
     now = world.clock.now()
@@ -307,7 +308,9 @@ def detect(world: World, lease: work.Lease) -> Errands:
             trend.alert(session, tenant_id, now=now, since=until)
             errands += [(CARD.name, row) for row in cards.ask(session, tenant_id, now=now)]
             errands += [(DELIVERY.name, row) for row in bulletin.alert(session, tenant_id, now=now)]
-        work.settle(session, lease, "due", next_at=now + EVERY)
+        waiting = trend.unread_at(session, tenant_id)
+        behind = waiting is not None and waiting < now - EVERY
+        work.settle(session, lease, "due", next_at=now + (BEHIND if behind else EVERY))
     return errands
 
 
