@@ -47,6 +47,7 @@ class Pipeline:
         self.profiles: defaultdict[str, Profile] = defaultdict(Profile)
         self.unread: defaultdict[str, list[str]] = defaultdict(list)
         self.number: dict[int, int] = {}
+        self.merged: dict[int, int] = {}
 
     def take(self, key: Hashable, source: str, at: datetime, raw: str) -> None:
         """Analyse one post; remember its story under ``key``."""
@@ -80,17 +81,36 @@ class Pipeline:
         known = self.number.get(of) if of is not None else None
         if known is not None:
             self.duplicates += 1
-            self.story_index.add(known, at)
-            story = known
+            story = self.home(known)
+            self.story_index.add(story, at)
         else:
             vector = self.vectoriser.vector(text, lang)
             clock.lap("vector")
-            found = self.story_index.assign(at, vector).story
-            story = post_id if found is None else found
+            found = self.story_index.assign(at, vector)
+            story = post_id if found.story is None else found.story
             self.story_index.add(story, at, vector)
+            story = self._joined(story, found.rivals)
         clock.lap("story")
         self.number[post_id] = story
         self.stories[key] = story
+
+    def _joined(self, story: int, rivals: tuple[int, ...]) -> int:
+        for other in self.story_index.same(story, rivals):
+            kept, gone = min(story, other), max(story, other)
+            self.story_index.merge(kept, gone)
+            self.merged[gone] = kept
+            story = kept
+        return story
+
+    def home(self, story: int) -> int:
+        """Return the story that stands for ``story`` by now."""
+        while story in self.merged:
+            story = self.merged[story]
+        return story
+
+    def told(self) -> dict[Hashable, int]:
+        """Return each post's story as it stands at the end."""
+        return {key: self.home(story) for key, story in self.stories.items()}
 
 
 class _Clock:

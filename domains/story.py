@@ -4,8 +4,9 @@
                  ──> cosine with each candidate's centroid, fading with the time between
                  ──> the likest, if it is like enough; else a new story
 
-A story's id is given by the caller and never changes; nothing is merged, so what was told stays told. The work for a
-post follows the stories active within the window, not history.
+A story's id is given by the caller and never changes. Where a post proves two stories to be one, by being like both while
+they are like each other, the older takes the younger in. The work for a post follows the stories active within the
+window, not history.
 """
 
 import heapq
@@ -34,15 +35,23 @@ _CENTROID: Final = 600
 _SCAN: Final = 3_000
 _CANDIDATES: Final = 24
 _TITLE_CHARS: Final = 140
+# Two stories that one post is like are one when their centroids are so alike, fading with the time between.
+SAME: Final = 0.35
+# Stories beside its own that a post may prove to be the same.
+_RIVALS: Final = 3
 _EMPTY: Final = Vector(np.empty(0, np.uint32), np.empty(0, np.float32))
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """The story a post belongs to, None for a new one, and its likeness to the likest story, 0 to 1."""
+    """The story a post belongs to, None for a new one, and its likeness to the likest story, 0 to 1.
+
+    ``rivals`` are other stories that it is like enough to belong to, the likest first.
+    """
 
     story: int | None
     similarity: float
+    rivals: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -90,12 +99,39 @@ class StoryIndex:
         ``reply_story`` is the story of the post it answers, if any. A late post finds the stories that are still
         active and lie within the window of its own time.
         """
-        best = (0.0, 0)
-        for story in self._candidates(vector, reply_story):
-            likeness = self._likeness(story, at, vector) + (REPLY_BONUS if story == reply_story else 0.0)
-            best = max(best, (likeness, -story))
-        similarity = min(best[0], 1.0)
-        return Assignment(-best[1] if similarity >= self._threshold else None, similarity)
+        likeliest = heapq.nlargest(
+            1 + _RIVALS,
+            (
+                (self._likeness(story, at, vector) + (REPLY_BONUS if story == reply_story else 0.0), -story)
+                for story in self._candidates(vector, reply_story)
+            ),
+        )
+        fit = [-story for likeness, story in likeliest if likeness >= self._threshold]
+        similarity = min(likeliest[0][0], 1.0) if likeliest else 0.0
+        return Assignment(fit[0] if fit else None, similarity, tuple(fit[1:]))
+
+    def same(self, story: int, rivals: Iterable[int]) -> tuple[int, ...]:
+        """Return those ``rivals`` of an assignment to ``story`` that prove to be the same story; `merge` joins them."""
+        own = self._stories.get(story)
+        if own is None:
+            return ()
+        return tuple(
+            other
+            for other in rivals
+            if other in self._stories and other != story and self._alike(own, self._stories[other]) >= SAME
+        )
+
+    def merge(self, kept: int, gone: int) -> None:
+        """Make two active stories one, ``kept``; raises KeyError when either is not active."""
+        known, other = self._stories[kept], self._stories[gone]
+        for index in _word_indices(other.total):
+            self._unlink(index, gone)
+        del self._stories[gone]
+        known.first_at = min(known.first_at, other.first_at)
+        known.last_at = max(known.last_at, other.last_at)
+        known.posts += other.posts
+        self._grow(kept, known, other.total)
+        heapq.heappush(self._ages, (known.last_at, kept))
 
     def add(self, story: int, at: datetime, vector: Vector = _EMPTY) -> None:
         """Put a post into ``story``, new or known. A repeat comes without vector: it renews the story's time only."""
@@ -164,6 +200,13 @@ class StoryIndex:
         if apart > self._window or not known.length:
             return 0.0
         return vector.dot(known.total) / known.length * math.exp(-apart.total_seconds() / self._fade_s)
+
+    def _alike(self, one: _Story, other: _Story) -> float:
+        if not one.length or not other.length:
+            return 0.0
+        apart = max(one.first_at - other.last_at, other.first_at - one.last_at, timedelta())
+        cosine = one.total.dot(other.total) / (one.length * other.length)
+        return cosine * math.exp(-apart.total_seconds() / self._fade_s)
 
     def _grow(self, story: int, known: _Story, vector: Vector) -> None:
         if not len(vector):

@@ -22,7 +22,7 @@ from domains.fingerprint import Sketch, exact_hash
 from domains.ports import Clock, Language
 from domains.post import Span
 from domains.story import headline
-from services import backlog, entity, recall, work
+from services import backlog, entity, lineage, recall, work
 from services.database import Database
 from services.recall import Memory, Raw
 from services.schema import Post, Source, Story, Tenant
@@ -37,13 +37,20 @@ KEPT_AFTER: Final = 500
 class _Batch:
     """What a batch's analysis wants written. ``seen`` are the first and last time of each touched story.
 
-    ``named`` is what each post names.
+    ``named`` is what each post names; ``merged`` maps each story that proved to be an older one to it.
     """
 
     posts: list[dict[str, Any]] = field(default_factory=list)
     titles: dict[int, str] = field(default_factory=dict)
     seen: dict[int, tuple[datetime, datetime]] = field(default_factory=dict)
     named: dict[int, tuple[datetime, tuple[Mention, ...]]] = field(default_factory=dict)
+    merged: dict[int, int] = field(default_factory=dict)
+
+    def home(self, story: int) -> int:
+        """Return the story that stands for ``story`` by now."""
+        while story in self.merged:
+            story = self.merged[story]
+        return story
 
 
 class Indexer:
@@ -83,12 +90,15 @@ class Indexer:
                 with self._database.transaction() as session:
                     memory = recall.remember(session, lease.id, generation, self._language, self._clock.now())
             batch = self._analyse(memory, raws, numbers, answered)
+            _settle_merges(memory, batch)
             with self._database.transaction() as session:
                 now = self._clock.now()
                 work.extend(session, lease, now=now, lease_s=self._lease_s)
                 _write(session, lease.id, memory, batch, now)
+                moved = lineage.redirect(session, lease.id, batch.merged, now)
                 entity.write(session, lease.id, batch.named)
-                backlog.note(session, lease.id, [row["row"] for row in batch.posts], [*batch.seen], now)
+                touched = [*moved, *(row["row"] for row in batch.posts)]
+                backlog.note(session, lease.id, touched, [*batch.seen], now)
             memory.generation = generation + 1
             self._memories[lease.id] = memory
         return False
@@ -109,7 +119,8 @@ class Indexer:
             duplicate_of = None if reason else memory.repeats.match(raw.id, raw.at, prose)
             story = raw.story
             if story is None and not reason:
-                reply_story = answered.get((raw.source, raw.reply_to)) if raw.reply_to else None
+                answer = answered.get((raw.source, raw.reply_to)) if raw.reply_to else None
+                reply_story = None if answer is None else batch.home(answer)
                 story = self._assign(memory, raw, prose, lang, duplicate_of, reply_story, numbers, batch)
             if story is not None:
                 memory.stories_of[raw.id] = answered[raw.source, raw.external_id] = story
@@ -143,6 +154,7 @@ class Indexer:
         """Return the post's story: that of what it repeats, else the likest, else a new one."""
         told = memory.stories_of.get(duplicate_of) if duplicate_of else None
         if told is not None:
+            told = batch.home(told)
             memory.stories.add(told, raw.at)
             return told
         vector = memory.vectoriser.vector(prose, lang)
@@ -152,7 +164,39 @@ class Indexer:
             story = numbers.pop(0)
             batch.titles[story] = headline(prose)
         memory.stories.add(story, raw.at, vector)
+        return self._joined(memory, story, found.rivals, batch)
+
+    def _joined(self, memory: Memory, story: int, rivals: tuple[int, ...], batch: _Batch) -> int:
+        """Return the story after those that the post proves to be the same became one, the oldest."""
+        for other in memory.stories.same(story, rivals):
+            kept, gone = min(story, other), max(story, other)
+            memory.stories.merge(kept, gone)
+            batch.merged[gone] = kept
+            story = kept
         return story
+
+
+def _settle_merges(memory: Memory, batch: _Batch) -> None:
+    """Bring what a batch and the memory hold to the stories that stand at its end.
+
+    A story that began in this batch and was taken in was never seen by anyone: it leaves no redirect.
+    """
+    if not batch.merged:
+        return
+    ends = {gone: batch.home(gone) for gone in batch.merged}
+    for row in batch.posts:
+        row["story_id"] = ends.get(row["story_id"], row["story_id"])
+    for gone, kept in ends.items():
+        first, last = batch.seen.pop(gone, (None, None))
+        if first is not None and last is not None:
+            old = batch.seen.get(kept, (first, last))
+            batch.seen[kept] = (min(old[0], first), max(old[1], last))
+        if batch.titles.pop(gone, None) is not None:
+            del batch.merged[gone]
+    for post, story in memory.stories_of.items():
+        if story in ends:
+            memory.stories_of[post] = ends[story]
+    batch.merged.update({gone: ends[gone] for gone in batch.merged})
 
 
 def _story_numbers(session: Session, count: int) -> list[int]:

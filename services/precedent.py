@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from domains.digest import Citation, Digest, Opening, Precedent, Shipped
 from domains.post import Post
 from domains.window import Window
-from services import post
+from services import lineage, post
 from services.lineage import StoryThread
 from services.schema import Claim, PostVersion, Run
 from services.schema import Post as PostRow
@@ -43,10 +43,13 @@ def read(session: Session, tenant_id: int, subscription_id: int, window: Window)
         )
         .order_by(Run.window_end.desc(), Claim.id)
     ).all()
+    # What was told of a story that proved to be another was told of that one.
+    homes = lineage.home(session, {claim.story_id for claim, _ in rows})
     claims: defaultdict[int, list[tuple[Claim, datetime]]] = defaultdict(list)
     for claim, at in rows:
-        if claim.story_id in claims or len(claims) < STORIES:
-            claims[claim.story_id].append((claim, at))
+        story = homes[claim.story_id]
+        if story in claims or len(claims) < STORIES:
+            claims[story].append((claim, at))
     cited = sorted({(one.post_id, one.post_version) for held in claims.values() for one, _ in held})
     posts = _as_cited(session, tenant_id, cited)
     begun = post.story_rows(session, list(claims))
@@ -99,9 +102,11 @@ def _openings(
 
 def _threads(session: Session, runs: set[int]) -> defaultdict[int, set[int]]:
     query = select(StoryThread.story_id, StoryThread.of_id).where(StoryThread.run_id.in_(runs))
+    rows = [(story, other) for story, other in session.execute(query)]
+    homes = lineage.home(session, {one for row in rows for one in row})
     threads: defaultdict[int, set[int]] = defaultdict(set)
-    for story, other in session.execute(query):
-        threads[story].add(other)
+    for story, other in rows:
+        threads[homes[story]].add(homes[other])
     return threads
 
 

@@ -179,3 +179,40 @@ def test_stories_of_the_press_reach_the_floor():
     vectoriser = Vectoriser(OfflineLanguage().lemma)
     posts = [((at - NOON) / HOUR, vectoriser.vector(text, "en")) for at, _, text in articles]
     assert b_cubed([story for _, story, _ in articles], play(StoryIndex(), posts)) >= FLOOR
+
+
+def test_a_post_like_two_stories_that_are_like_each_other_makes_them_one():
+    index = StoryIndex()
+    one, other = axis(1, 0.4, 0, 0), axis(0.4, 1, 0, 0)
+    index.add(1, NOON, one)
+    index.add(2, NOON + HOUR, other)
+    index.add(3, NOON + HOUR, TAX)
+    found = index.assign(NOON + 2 * HOUR, FIRE)
+    index.add(found.story, NOON + 2 * HOUR, FIRE)
+    (same,) = index.same(found.story, found.rivals)
+    assert {found.story, same} == {1, 2}
+    index.merge(1, 2)
+    assert 2 not in index
+    assert index.assign(NOON + 3 * HOUR, other).story == 1
+    assert StoryIndex.load(index.state()).state() == index.state()
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 60), st.sampled_from([FIRE, FIRES, TAX, axis(1, 0, 1, 1)])), max_size=25
+    )
+)
+@settings(max_examples=60)
+def test_what_was_taken_in_is_gone_and_the_oldest_stays(posts):
+    index, homes = StoryIndex(), {}
+    for number, (hours, vector) in enumerate(sorted(posts, key=lambda one: one[0]), 1):
+        at = NOON + hours * HOUR
+        found = index.assign(at, vector)
+        story = number if found.story is None else found.story
+        index.add(story, at, vector)
+        for other in index.same(story, found.rivals):
+            kept, gone = min(story, other), max(story, other)
+            index.merge(kept, gone)
+            homes[gone] = story = kept
+    assert all(kept < gone for gone, kept in homes.items())
+    assert not any(gone in index for gone in homes)
