@@ -54,9 +54,9 @@ FORMS = (
 )
 
 
-def scripted(handler: Any, asked: dict[str, Any]) -> None:
-    """Answer after 300 ms with the first line of the first post, quoted."""
-    threading.Event().wait(MODEL_S)
+def scripted(handler: Any, asked: dict[str, Any], seconds: float | None = None) -> None:
+    """Answer after a while (300 ms) with the first line of the first post, quoted."""
+    threading.Event().wait(MODEL_S if seconds is None else seconds)
     system, user = (one["content"] for one in asked["messages"][:2])
     mark = re.search(r"the mark\s+(\^[a-z]+)", system)
     token = mark[1] if mark else "^"

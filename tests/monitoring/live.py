@@ -21,7 +21,8 @@ from tests.servers import wait_until
 
 # What a run with these faults must have counted; the rest may stand at 0.
 MOVED = (
-    "fast_path_latency_seconds_count", 'llm_calls_per_request_count{path="fast"}', 'tokens_per_request_sum{path="fast"}',
+    "fast_path_latency_seconds_count", "smart_path_latency_seconds_count", 'performance_cache_hits_total{cache="retrieval"}',
+    'svodka_runs_total{domain="answer",state="ship"}', 'llm_calls_per_request_count{path="fast"}', 'tokens_per_request_sum{path="fast"}',
     'agent_steps_per_request_sum{path="fast"}', 'qos_level_requests_total{level="fast"}', "performance_cache_hits_total",
     'performance_cache_misses_total{cache="router"}', 'performance_cache_misses_total{cache="reply"}',
     'llm_tokens_used_total{direction="input"}', 'llm_tokens_used_total{direction="output"}',

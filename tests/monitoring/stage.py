@@ -22,8 +22,8 @@ import psutil
 import yaml
 from sqlalchemy import select
 
+from benchmarks.ask import questions_of, scripted
 from cli import frame
-from domains.retrieval import Query
 from domains.window import Schedule
 from monitoring import baseline
 from monitoring.build import ROOT
@@ -31,6 +31,7 @@ from monitoring.route import Receivers, Telegram, alertmanager
 from services import delivery, settings, source, stack, subscription
 from services.schema import Delivery, Run, Subscription
 from tasks import demo, route
+from tasks.ask import Asker, Asking
 from tests.bot_api import TOKEN, BotApi, Chat, cut
 from tests.llm_server import LlmServer, status
 from tests.provider import Retelling, author
@@ -46,6 +47,8 @@ PROGRAMS = {
 }  # fmt: skip
 MISSING = sorted(name for name, path in PROGRAMS.items() if path is None)
 CHAT = -100_123
+# Every so many-th question is asked for the smart path.
+SMART = 4
 PRICE = """
 version = "test"
 [[price]]
@@ -84,7 +87,7 @@ class Stage:
         self._closing = ExitStack()
 
     def __enter__(self):
-        self.provider = self._closing.enter_context(LlmServer(author(Retelling())))
+        self.provider = self._closing.enter_context(LlmServer(behave(author(Retelling()))))
         self.bot = self._closing.enter_context(BotApi())
         self.bot.chats[CHAT] = Chat("group")
         self.webhook = self._closing.enter_context(Receiver())
@@ -189,7 +192,7 @@ class Stage:
     def play(self):
         """Load, a baseline, faults, another baseline."""
         self._load()
-        self._questions(2 * len(QUERIES))
+        self._questions(16)
         in_time = "sum(svodka_delivery_delay_seconds_count)"
         wait_until(lambda: self.number("sum(svodka_runs_total)") and self.number(in_time), timeout_s=200)
         self.exported = [self.export(self.baselines[0])]
@@ -219,10 +222,14 @@ class Stage:
         wait_until(delivered, timeout_s=400, every_s=0.3)
 
     def _questions(self, count):
-        for number in range(count):
-            query = QUERIES[number % len(QUERIES)]
+        """Ask about the posts, on each path, and send what is no question of posts to where it belongs."""
+        asker = Asker(self.world)
+        for number, text in enumerate(questions_of(self.world, self.tenant, count)):
+            path = "smart" if number % SMART == 0 else "auto"
+            for _ in "ab":
+                asker.ask(self.tenant, Asking(text, path=path))
+        for number, query in enumerate(QUERIES):
             route.route(self.world, self.tenant, query, (), request=f"ask-{number}")
-            self.world.retriever.search(Query(self.tenant, query))
 
     def _faults(self):
         """A feed that fails, lines that cannot be read, a webhook that refuses and one that says nothing, a killed worker."""
@@ -287,6 +294,19 @@ class Stage:
     def _question(self, number):
         query = f"{QUERIES[-1]} {number}?"
         route.route(self.world, self.tenant, query, (), request=f"spend-{number}")
+
+
+def behave(write):
+    """A provider that answers questions and routes them within a tenth of a second, and otherwise writes digests."""
+
+    def answer(handler, asked):
+        name = asked.get("response_format", {}).get("json_schema", {}).get("name", "")
+        if name in {"ask", "explore", "route"}:
+            scripted(handler, asked, 0.1)
+        else:
+            write(handler, asked)
+
+    return answer
 
 
 def quick(rules):
