@@ -1,14 +1,18 @@
 """Stories that became one: redirects have no circle, lead to where the posts are, and are followed everywhere."""
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, select
 
-from services import lineage
+from domains.window import Window
+from services import lineage, precedent, run, subscription
 from services.lineage import StoryRedirect
 from services.schema import Post, Story
-from tests import rows
+from tasks import job
+from tests import rows, worlds
 from tests.rows import DAY, entry
 
 
@@ -73,3 +77,25 @@ def test_a_whole_chain_is_led_to_its_end_at_once(database, posts):
         assert again == []
         assert session.scalar(select(func.count()).select_from(StoryRedirect)) == 2
         assert lineage.home(session, [one, two, three]) == {one: one, two: one, three: one}
+
+
+def test_what_was_told_under_an_old_id_is_told_under_the_new_one(database, tmp_path):
+    world = worlds.build(database, tmp_path, now=DAY + timedelta(days=1, minutes=5))
+    tenant_id, _ = worlds.with_news(database)
+    rows.subscribed(database, tenant_id)
+    with database.transaction() as session:
+        (made,) = subscription.close_windows(session, world.clock.now(), tenant_id=tenant_id)
+    worlds.drive(world, job.DIGEST, made)
+    later = Window(DAY + timedelta(days=1), DAY + timedelta(days=2))
+    with database.transaction() as session:
+        of = run.get(session, made).subscription_id
+        told = [one.story for one in precedent.read(session, tenant_id, of, later)]
+        kept, gone = min(told), max(told)
+        before = {one.story: one for one in precedent.read(session, tenant_id, of, later)}
+        lineage.redirect(session, tenant_id, {gone: kept}, DAY)
+    with database.transaction() as session:
+        after = {one.story: one for one in precedent.read(session, tenant_id, of, later)}
+    assert gone not in after
+    said = {one.text for story in (kept, gone) for one in before[story].shipped}
+    assert {one.text for one in after[kept].shipped} == said
+    world.close()
