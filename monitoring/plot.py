@@ -81,10 +81,10 @@ def draw_panels(one: Dashboard, prometheus: Prometheus, start: datetime, end: da
     rows = -(-len(one.panels) // 2)
     figure = Figure(figsize=(13, 2.6 * rows + 0.5), layout="constrained")
     figure.suptitle(one.title, fontsize=14)
-    grid = figure.subplots(rows, 2, squeeze=False).flat
+    grid = list(figure.subplots(rows, 2, squeeze=False).flat)
     for axes, panel in zip(grid, one.panels, strict=False):
         _draw(axes, panel, prometheus, start, end)
-    for axes in list(grid)[len(one.panels) :]:
+    for axes in grid[len(one.panels) :]:
         axes.axis("off")
     return figure
 
@@ -107,13 +107,15 @@ def _draw(axes: Axes, panel: Panel, prometheus: Prometheus, start: datetime, end
     axes.set_title(panel.title, fontsize=10, loc="left")
     axes.set_ylabel(UNITS[panel.unit], fontsize=8)
     axes.set_ylim(bottom=0)
+    axes.set_xlim(start, end)  # type: ignore[arg-type]  # dates
     axes.tick_params(labelsize=7)
     locator = AutoDateLocator(minticks=3, maxticks=15)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.grid(alpha=0.25)
     if lines:
-        axes.legend(fontsize=6.5, ncols=2, loc="upper left", framealpha=0.7)
+        # Above the panel, so that it hides nothing of it.
+        axes.legend(fontsize=6.5, ncols=4, loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
 
 
 def _told(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

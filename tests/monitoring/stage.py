@@ -49,6 +49,8 @@ MISSING = sorted(name for name, path in PROGRAMS.items() if path is None)
 CHAT = -100_123
 # Every so many-th question is asked for the smart path.
 SMART = 4
+# A day's budget that the digests and questions of the run use up to four fifths within minutes.
+MONEY = "5"
 PRICE = """
 version = "test"
 [[price]]
@@ -84,6 +86,7 @@ class Stage:
         self.ports = {name: free_port() for name in ("metrics", "prometheus", "alertmanager")}
         self.url = f"http://127.0.0.1:{self.ports['prometheus']}"
         self.baselines = folder / "before.json", folder / "after.json"
+        self.asked = 0
         self._closing = ExitStack()
 
     def __enter__(self):
@@ -110,7 +113,7 @@ class Stage:
         self.values = {
             "var": str(self.folder / "var"), "flower_port": "0", "web_port": "0", "metrics_port": str(self.ports["metrics"]),
             "sweep_s": "1", "model_provider": "vllm", "model_name": "scripted", "model_base_url": self.provider.url,
-            "model_prices": str(self.folder / "prices.toml"), "budget_day_money": "1", "retry_base_s": "3600",
+            "model_prices": str(self.folder / "prices.toml"), "budget_day_money": MONEY, "retry_base_s": "3600",
             "lease_s": "20", "allow_private_addresses": "true", "host_interval_s": "0", "tenant": demo.NAME,
             "telegram_token": TOKEN, "telegram_api_url": self.readers_bot.url,
             "webhook_secret": "a secret of the receiver's", "log_level": "warning",
@@ -286,14 +289,14 @@ class Stage:
     def _spend(self):
         """Ask until the day's budget has been spent to four fifths."""
         used = 'max(svodka_budget_used_ratio{scope="tenant_day",unit="money"})'
-        numbers = iter(range(10_000))
-        wait_until(
-            lambda: self._question(next(numbers)) or self.number(used) >= 0.8, timeout_s=240, every_s=0.05
-        )
+        asker, texts = Asker(self.world), iter(questions_of(self.world, self.tenant, 10_000))
 
-    def _question(self, number):
-        query = f"{QUERIES[-1]} {number}?"
-        route.route(self.world, self.tenant, query, (), request=f"spend-{number}")
+        def spent():
+            asker.ask(self.tenant, Asking(f"{next(texts)} ({self.asked})"))
+            self.asked += 1
+            return self.number(used) >= 0.8
+
+        wait_until(spent, timeout_s=240, every_s=0.05)
 
 
 def behave(write):
