@@ -1,4 +1,4 @@
-"""The tables of stories' lineage: which became one, which parted, and which told story each one shipped continued.
+"""The tables of stories' lineage: which became one, and which told story each one shipped continued.
 
 A redirect leads from a story to an older one, and always to where its posts are now: where that one is taken in as well,
 the redirects into it are led on in the same transaction. So they have no circle, and following one twice changes nothing.
@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, select, update
-from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -28,20 +27,6 @@ class StoryRedirect(Base):
     tenant_id: Mapped[int] = owned()
     into_id: Mapped[int] = mapped_column(ForeignKey("story.id", ondelete="CASCADE"))
     at: Mapped[datetime]
-
-
-class StorySplit(Base):
-    """That a story's posts proved to tell two happenings: the smaller part went to ``story_id``, a story of its own."""
-
-    __tablename__ = "story_split"
-    __table_args__ = (
-        Index("ix_story_split_of_id", "of_id"),
-        Index("ix_story_split_tenant_id", "tenant_id"),
-    )
-    story_id: Mapped[int] = mapped_column(ForeignKey("story.id", ondelete="CASCADE"), primary_key=True)
-    tenant_id: Mapped[int] = owned()
-    of_id: Mapped[int] = mapped_column(ForeignKey("story.id", ondelete="CASCADE"))
-    at: Mapped[datetime] = mapped_column(server_default=sql("now()"))
 
 
 class StoryThread(Base):
