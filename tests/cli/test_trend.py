@@ -2,13 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from domains.digest import Card, Citation, DigestStory, Sentence
 from domains.forecast import Forecast
 from domains.trend import Change
-from services import trend
-from services.schema import Post
+from services import archive, card, post, trend
+from services.almanac import TrendCard
+from services.schema import Post, Subscription
 from tests import rows
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -85,3 +88,37 @@ def test_a_trend_that_is_not_there_is_said_with_a_remedy(svodka):
     assert said.code == 1
     assert "no trend 7" in said.err
     assert "svodka trend list" in said.err
+
+
+def test_a_trend_is_shown_with_its_card(svodka, database, posts):
+    tenant_id, _ = posts
+    with database.transaction() as session:
+        ids = session.scalars(select(Post.id).order_by(Post.at)).all()
+    written(database, tenant_id, change(ids))
+    with database.transaction() as session:
+        (known,) = trend.trends(session, tenant_id)
+        text = "The mill at Luhva burns, part 0."
+        quote = Citation(ids[0], (0, len(text)), text)
+        story = DigestStory(
+            -known.trend.id, "trends", Sentence(text, (quote,)), (), tuple(ids), 1, 1, ("en",), NOW, 0,
+            trend=card.standing(session, known, now=NOW),
+        )  # fmt: skip
+        made = Card(story, tuple(post.read(session, tenant_id, ids).values()))
+        sha256 = archive.put(session, msgspec.json.encode(made))
+        row = TrendCard(tenant_id=tenant_id, unit="n:luhva", wave=1, posts=3, state="done", sha256=sha256)
+        session.add(row)
+        number = known.trend.id
+    said = svodka("trend", "show", number)
+    assert said.code == 0
+    assert "by chance once in 5 years" in said.out
+    told = svodka("trend", "show", number, "--json").json["card"]
+    assert told["title"] == {"text": text, "cites": ["wire/0"]}
+    assert sum(told["course"]) == len(ids)
+
+
+def test_trends_can_be_subscribed_to(svodka, database):
+    said = svodka("subscribe", "--trends", "--name", "rising", "--set", "alert_publishers=5")
+    assert said.code == 0, said.err
+    with database.transaction() as session:
+        row = session.scalars(select(Subscription)).one()
+        assert (row.domain, row.settings) == ("trend", {"alert_publishers": 5})
