@@ -9,18 +9,19 @@ of a delivery: run-ID-CHANNEL.claimed, .unsent, .sent, .uncommitted; of indexing
 
 import os
 import signal
+from datetime import UTC, datetime, timedelta
 
 from domains.ports import Receipt
 from services import delivery, index, run, settings, wiring
 from services.channel.file import FileChannel
 from services.language import OfflineLanguage
 from services.schema import Delivery
-from tasks import job
+from tasks import celery, job
 from tasks.celery import app
 
 VAR = settings.load().var
 SNARES, SPRUNG = VAR / "snares", VAR / "sprung"
-SENT, ENDED = VAR / "sent.log", VAR / "ended.log"
+SENT, ENDED, CLOCK = VAR / "sent.log", VAR / "ended.log", VAR / "clock"
 __all__ = ["app"]
 
 
@@ -64,6 +65,17 @@ def key_of(session, lease):
     return f"run-{row.run_id}-{row.channel}"
 
 
+class JumpingClock:
+    """The machine's clock, or as many seconds beside it as VAR/clock says."""
+
+    def now(self):
+        try:
+            beside_s = float(CLOCK.read_text("ascii"))
+        except (FileNotFoundError, ValueError):
+            beside_s = 0.0
+        return datetime.now(UTC) + timedelta(seconds=beside_s)
+
+
 def hasten():
     """Make each step short beside the shortest lease: a slow step is not a dead worker, but looks like one.
 
@@ -71,7 +83,8 @@ def hasten():
     """
     index.BATCH = 60
     language = OfflineLanguage()
-    for word, code in (("mills", "en"), ("заводы", "ru"), ("заводи", "uk")):
+    for word, code in celery.SPOKEN:
+        language.detect(word)
         language.lemma(word, code)
     wiring.OfflineLanguage = lambda: language
 
@@ -132,5 +145,6 @@ def snare():
     FileChannel.send = lambda self, parcel, target: send(parcel, lambda: send_file(self, parcel, target))
 
 
+celery.SystemClock = JumpingClock
 hasten()
 snare()

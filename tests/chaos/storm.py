@@ -36,6 +36,7 @@ from tests.provider import Retelling, author
 
 # A question to a model takes its time; a worker that waits for it is not dead.
 LEASE_S = 10
+JUMP_S = 3 * LEASE_S
 SETTINGS = {**SHORT, "lease_s": str(LEASE_S), "worker_processes": "4", "model_attempt_s": "1"}
 SUBSCRIPTIONS, DAYS = 5, 1
 IN_FLIGHT = 6
@@ -126,6 +127,12 @@ class Storm:
         beat = self.arena.beat()
         self.after(4, beat.stop)
 
+    def clock_jumps(self):
+        """Set the workers' clock forward or back by more than a lease, and right again after a while."""
+        clock = self.arena.var / "clock"
+        clock.write_text(str(self.rng.choice((-JUMP_S, JUMP_S))), "ascii")
+        self.after(self.rng.uniform(2, 5), lambda: clock.unlink(missing_ok=True))
+
     def _failing(self, message, code, event):
         """Let PostgreSQL refuse a write for a while, with the very error it would give."""
         table = event.rsplit(" ", 1)[1]
@@ -207,10 +214,10 @@ def _resume(process):
         process.resume()
 
 
-def rage(storm, tenant_id, *, runs, faults):
+def rage(storm, tenant_id, *, runs, faults, names=FAULTS):
     """Let ``faults`` faults happen to ``runs`` runs; return the runs and how often each fault struck."""
     struck, made = Counter(), []
-    deck = [FAULTS[number % len(FAULTS)] for number in range(faults)]
+    deck = [names[number % len(names)] for number in range(faults)]
     storm.rng.shuffle(deck)
     for number, name in enumerate(deck):
         strike(storm, tenant_id, name, made, wanted=round(runs * (number + 1) / faults), struck=struck)
@@ -269,14 +276,16 @@ def weather(options):
     with ExitStack() as opened:
         var = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="storm-"))) / "var"
         var.mkdir()
-        broker = opened.enter_context(brokers.opened(options.broker, var / "broker"))
+        broker = opened.enter_context(brokers.opened(options.broker, var.parent / "broker"))
         provider = opened.enter_context(LlmServer(author(Retelling())))
         arena = Battered(var, broker.url, provider.url)
         try:
             storm = Storm(arena, broker, provider, random.Random(options.seed))
             tenant_id = arena.tenant("storm", sources=2)
             arena.wait(lambda: arena.analysed(tenant_id), timeout_s=SETTLE_S)
-            runs, struck = rage(storm, tenant_id, runs=options.runs, faults=options.faults)
+            runs, struck = rage(
+                storm, tenant_id, runs=options.runs, faults=options.faults, names=options.only or FAULTS
+            )
             arena.wait(lambda: not arena.undone(runs), timeout_s=SETTLE_S)
             replays = operate(arena)
             arena.wait(lambda: arena.done(*runs), timeout_s=SETTLE_S)
@@ -294,11 +303,14 @@ def weather(options):
 
 def report(options, arena, runs, struck, replays, broken, took_s):
     """Return the storm's report in Markdown."""
+    only = f" --only {' '.join(options.only)}" if options.only else ""
     ours = Delivery.run_id.in_(runs)
     tables = {
         "Faults": dict(sorted(struck.items())),
         "Runs by state": arena.tally(Run.state, Run.id.in_(runs)),
-        "Runs by the lowest rung among their stories (a scripted model writes most)": arena.tally(Run.rung, Run.id.in_(runs)),
+        "Runs by the lowest rung among their stories (a scripted model writes most)": arena.tally(
+            Run.rung, Run.id.in_(runs)
+        ),
         "Deliveries by state": arena.tally(Delivery.state, ours),
         "Deliveries unknown, by channel": arena.tally(Delivery.channel, ours & (Delivery.state == "unknown")),
         "Dead letters by class": arena.tally(DeadLetter.kind),
@@ -308,7 +320,7 @@ def report(options, arena, runs, struck, replays, broken, took_s):
         "",
         (
             f"Written by `python -m tests.chaos.storm --broker {options.broker} --runs {options.runs} --faults "
-            f"{options.faults} --seed {options.seed}` on {datetime.now(UTC):%Y-%m-%d}, Python "
+            f"{options.faults} --seed {options.seed}{only}` on {datetime.now(UTC):%Y-%m-%d}, Python "
             f"{platform.python_version()}, {psutil.cpu_count()} cores, in {took_s / 60:.1f} minutes."
         ),
         "",
@@ -336,6 +348,7 @@ def main():
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--faults", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", nargs="+", choices=FAULTS, help="these faults alone")
     parser.add_argument("--report", type=Path, help="write the report to this file as well")
     options = parser.parse_args()
     why = brokers.absent(options.broker)
