@@ -10,7 +10,7 @@ from typing import Final
 # Fewer consonants tell no name; a stem keeps as many letters.
 _LEAST: Final = 3
 _LETTERS: Final = 5
-_CYRILLIC: Final = str.maketrans(
+CYRILLIC: Final = str.maketrans(
     {
         "а": "a", "б": "b", "в": "v", "г": "h", "ґ": "h", "д": "d", "е": "e", "ё": "e", "є": "e", "ж": "Z",
         "з": "z", "и": "i", "і": "i", "ї": "i", "й": "i", "к": "k", "л": "l", "м": "m", "н": "n", "о": "o",
@@ -42,8 +42,8 @@ _CASE: Final = re.compile(
     r"(.{3,}?)(?:(?<=[nvk])imi?|[aeiou]*[aeo]mi?|[aeio]*[ao]h|[eio]ho|[eio]mu|(?<=[nvk])ih|[aeiou]+)"
 )
 _FINAL: Final = re.compile(r"(.{3,}?)[aeiou]+")
-_VOWELS: Final = re.compile(r"[aeiou]+")
-_DOUBLED: Final = re.compile(r"(.)\1+")
+VOWELS: Final = re.compile(r"[aeiou]+")
+DOUBLED: Final = re.compile(r"(.)\1+")
 _WORD: Final = re.compile(r"[^\W_]+(?:[’'ʼ][^\W_]+)*")
 _SLAVIC: Final = re.compile("[а-яёіїєґ]")
 
@@ -63,12 +63,12 @@ def split(word: str) -> tuple[str, str]:
     low = word.casefold().translate(_ACCENTS)
     slavic = _SLAVIC.search(low) is not None
     if slavic:
-        plain = low.replace("дж", "Z").translate(_CYRILLIC)
+        plain = low.replace("дж", "Z").translate(CYRILLIC)
     else:
         plain = low
         for pattern, written in _LATIN:
             plain = pattern.sub(written, plain)
-    plain = _DOUBLED.sub(r"\1", plain)
+    plain = DOUBLED.sub(r"\1", plain)
     # An abbreviation has no ending.
     found = None if abbreviated(word) else (_CASE if slavic else _FINAL).fullmatch(plain)
     return (found[1], plain[found.end(1) :]) if found else (plain, "")
@@ -81,7 +81,7 @@ def abbreviated(word: str) -> bool:
 
 def skeleton(stemmed: str) -> str:
     """Return a stem's consonants, headed by "a" where it begins with a vowel; the stem where they are few."""
-    bones = _DOUBLED.sub(r"\1", _VOWELS.sub("", stemmed))
+    bones = DOUBLED.sub(r"\1", VOWELS.sub("", stemmed))
     if len(bones) < _LEAST:
         return stemmed
     return ("a" if stemmed[0] in "aeiou" else "") + bones

@@ -18,6 +18,7 @@ from typing import Final
 
 from domains.gloss import concept
 from domains.post import Post
+from domains.spelling import CYRILLIC, DOUBLED, VOWELS
 from domains.terms import STOPWORDS
 from domains.text import links, names, numbers, without_links, words
 
@@ -189,14 +190,6 @@ class Speller:
         return self._concepts[word]
 
 
-_CYRILLIC: Final = str.maketrans(
-    {
-        "а": "a", "б": "b", "в": "v", "г": "h", "ґ": "h", "д": "d", "е": "e", "ё": "e", "є": "e", "ж": "Z",
-        "з": "z", "и": "i", "і": "i", "ї": "i", "й": "i", "к": "k", "л": "l", "м": "m", "н": "n", "о": "o",
-        "п": "p", "р": "r", "с": "s", "т": "t", "у": "u", "ф": "f", "х": "h", "ц": "ts", "ч": "C", "ш": "S",
-        "щ": "S", "ъ": "", "ы": "i", "ь": "", "э": "e", "ю": "u", "я": "a", "’": "", "'": "", "ʼ": "",
-    }
-)  # fmt: skip
 _LATIN: Final = (
     (re.compile(r"['’ʼ]s$|['’ʼ]"), ""),
     (re.compile(r"shch|sch|sh"), "S"),
@@ -215,21 +208,19 @@ _LATIN: Final = (
 _ENDING: Final = re.compile(
     r"(?<=[а-яёіїєґ]{3})(?:ого|его|ому|ему|ыми|ими|ами|ями|ою|ею|єю|ах|ях|ам|ям|ом|ем|ём|ем|єм|им|ым|ім|ех|их|ых)$"
 )
-_VOWELS: Final = re.compile(r"[aeiou]+")
-_DOUBLED: Final = re.compile(r"(.)\1+")
 _SKELETON: Final = 3
 
 
 def _spell(word: str) -> str:
     word = word.casefold()
     if re.search("[а-яёіїєґ]", word):
-        plain = _ENDING.sub("", word).replace("дж", "Z").translate(_CYRILLIC)
+        plain = _ENDING.sub("", word).replace("дж", "Z").translate(CYRILLIC)
     else:
         plain = word
         for pattern, written in _LATIN:
             plain = pattern.sub(written, plain)
-    plain = _DOUBLED.sub(r"\1", plain)
-    bones = _DOUBLED.sub(r"\1", _VOWELS.sub("", plain))
+    plain = DOUBLED.sub(r"\1", plain)
+    bones = DOUBLED.sub(r"\1", VOWELS.sub("", plain))
     if len(bones) >= _SKELETON:
         return ("a" if plain[0] in "aeiou" else "") + bones
     return plain.rstrip("aeiou") or plain
