@@ -67,7 +67,7 @@ monitoring: $(UV) ## Play a run with faults under Prometheus and Alertmanager, a
 bench: $(UV) ## Measure the hot paths, one benchmark after another
 	@set -e; for file in benchmarks/*.py; do name=$$(basename "$$file" .py); echo "== $$name"; $(RUN) python -m "benchmarks.$$name" $(ARGS); done
 
-bench-trends: $(UV) ## Measure trends beside other ways to find them; plots go to out/trends (ARGS="--seeds 1000")
+bench-trends: $(UV) ## Measure trends beside other ways to find them; plots go to out/trends (quick: ARGS="--seeds 30 --posts 10000")
 	@$(RUN) python -m benchmarks.trends --plots out/trends $(ARGS)
 
 clean: ## Remove the environment, the tools and every cache; var/ and out/ are yours and stay

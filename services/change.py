@@ -153,7 +153,8 @@ def rewind(session: Session, row: Subscription, now: datetime) -> dict[str, int]
     ahead = list(
         session.scalars(
             select(Run)
-            .where(Run.subscription_id == row.id, Run.window_end > now)
+            # An alert to trends closes no window.
+            .where(Run.subscription_id == row.id, Run.domain == row.domain, Run.window_end > now)
             .order_by(Run.window_end)
             .with_for_update()
         )
