@@ -3,7 +3,7 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 
 from domains import limits, verify
-from domains.domain import DIGEST, Prompt
+from domains.domain import DIGEST, TREND, Prompt
 
 
 def test_the_digest_is_bounded_by_the_customers_limits() -> None:
@@ -12,6 +12,12 @@ def test_the_digest_is_bounded_by_the_customers_limits() -> None:
     assert DIGEST.limits.correct_below == limits.CORRECT_BELOW_SCORE == 0.6
     assert DIGEST.checks == verify.RULES
     assert DIGEST.prompts == ()
+
+
+def test_a_trend_reads_more_and_looks_deeper_by_the_same_rules() -> None:
+    assert (TREND.limits.documents, TREND.limits.graph_depth) == (50, 3)
+    assert (TREND.limits.corrections, TREND.limits.candidates) == (1, 2)
+    assert (TREND.checks, TREND.gate) == (DIGEST.checks, DIGEST.gate)
 
 
 def test_a_domain_is_a_value() -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
+from domains.digest import Settings
 from domains.errors import NotFound
 from services import trend, watch
 from services.almanac import Trend, TrendAlert, TrendPoint, TrendRefusal, Watch
@@ -184,3 +185,18 @@ def test_what_is_refused_is_kept_with_its_reason(world):
         assert refusal.why == "routine: a greeting of the calendar"
     assert count(world, TrendRefusal) == 1
     assert count(world, Trend) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "families", "days", "above"),
+    [
+        (Settings(), 3, 0.5, True),
+        (Settings(), 2, 1e9, False),
+        (Settings(alert_days=30), 9, 29.0, False),
+        (Settings(alert_days=30), 9, 30.0, True),
+        (Settings(alert_publishers=10), 9, 1e9, False),
+        (Settings(alerts="skip"), 99, 1e9, False),
+    ],
+)
+def test_a_bar_is_publishers_and_how_rarely_chance_does_as_much(settings, families, days, above):
+    assert trend.is_above(settings, families, days) is above
