@@ -1,4 +1,4 @@
-"""Stories that became one, stories that parted, and which told story each one shipped continued."""
+"""Stories that became one, and which told story each one shipped continued."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -25,19 +25,6 @@ def upgrade() -> None:
     op.create_index("ix_story_redirect_into_id", "story_redirect", ["into_id"])
     op.create_index("ix_story_redirect_tenant_id", "story_redirect", ["tenant_id"])
     op.create_table(
-        "story_split",
-        sa.Column("story_id", sa.BigInteger(), nullable=False),
-        sa.Column("tenant_id", sa.BigInteger(), nullable=False),
-        sa.Column("of_id", sa.BigInteger(), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        _story("story_split", "story_id"),
-        _story("story_split", "of_id"),
-        _tenant("story_split"),
-        sa.PrimaryKeyConstraint("story_id", name=op.f("pk_story_split")),
-    )
-    op.create_index("ix_story_split_of_id", "story_split", ["of_id"])
-    op.create_index("ix_story_split_tenant_id", "story_split", ["tenant_id"])
-    op.create_table(
         "story_thread",
         sa.Column("run_id", sa.BigInteger(), nullable=False),
         sa.Column("story_id", sa.BigInteger(), nullable=False),
@@ -53,7 +40,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("story_thread", "story_split", "story_redirect"):
+    for table in ("story_thread", "story_redirect"):
         op.drop_table(table)
 
 
