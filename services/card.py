@@ -3,15 +3,14 @@
 trend ─▶ ask (new, or twice the posts) ─▶ brief: ≤ 50 posts, its own first ─▶ facts ─▶ agents.loop ─▶ finish
 """
 
-import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, func, insert, select
+from sqlalchemy import ColumnElement, Table, and_, func, select
 from sqlalchemy.orm import Session
 
 from domains import limits, topic
@@ -24,10 +23,10 @@ from domains.window import Window
 from services import archive, post, trend, work
 from services import schema as table
 from services.almanac import Trend, TrendCard, TrendCardStep
+from services.checkpoint import Checkpoints
 from services.database import Database
 from services.mention import Entity, MentionRow
 
-T = TypeVar("T")
 # Only trends that began so lately get a card: a process that reads history anew finds old ones again.
 RECENT: Final = timedelta(days=2)
 # A card is written anew when its trend has so many times the posts it was written from.
@@ -49,40 +48,14 @@ class Subject:
     known: trend.Known
 
 
-class CardJournal:
-    """The checkpoints of one edition, in Postgres; each extends the lease."""
+class CardJournal(Checkpoints):
+    """The checkpoints of one edition of a card."""
 
     def __init__(
         self, database: Database, clock: Clock, lease: work.Lease, lease_s: float, edition: int
     ) -> None:
-        self._database, self._clock, self._lease, self._lease_s = database, clock, lease, lease_s
-        self._edition = edition
-        query = select(TrendCardStep.name, TrendCardStep.sha256, TrendCardStep.seq)
-        with database.transaction() as session:
-            rows = session.execute(
-                query.where(TrendCardStep.card_id == lease.id, TrendCardStep.edition == edition)
-            ).all()
-        self._known = {row.name: row.sha256 for row in rows}
-        self._next = itertools.count(1 + max((row.seq for row in rows), default=0))
-
-    def step(self, name: str, kind: type[T], compute: Callable[[], T]) -> T:
-        """Return the step's recorded result, or compute it and record it before anything else happens."""
-        if name in self._known:
-            with self._database.transaction() as session:
-                return msgspec.json.decode(archive.get(session, self._known[name]), type=kind)
-        began = self._clock.now()
-        body = msgspec.json.encode(compute())
-        now = self._clock.now()
-        with self._database.transaction() as session:
-            work.extend(session, self._lease, now=now, lease_s=self._lease_s)
-            sha256 = archive.put(session, body)
-            values = {
-                "card_id": self._lease.id, "edition": self._edition, "name": name, "seq": next(self._next),
-                "sha256": sha256, "at": now, "elapsed_ms": int((now - began).total_seconds() * 1000),
-            }  # fmt: skip
-            session.execute(insert(TrendCardStep).values(values))
-        self._known[name] = sha256
-        return msgspec.json.decode(body, type=kind)
+        steps = cast("Table", TrendCardStep.__table__)
+        super().__init__(database, clock, lease, lease_s, steps, {"card_id": lease.id, "edition": edition})
 
 
 def ask(session: Session, tenant_id: int, *, now: datetime) -> list[int]:

@@ -3,15 +3,14 @@
 claim ─▶ brief (a frozen window) ─▶ journal: one artifact a step ─▶ finish: claims, fates, deliveries, one commit
 """
 
-import itertools
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from msgspec import UNSET
-from sqlalchemy import and_, delete, exists, insert, or_, select
+from sqlalchemy import Table, and_, delete, exists, insert, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -23,6 +22,7 @@ from domains.ports import Clock
 from domains.post import Post
 from domains.window import Window
 from services import archive, memory, persona, post, precedent, work
+from services.checkpoint import Checkpoints
 from services.database import Database
 from services.schema import Claim, DeadLetter, Delivery, Fate, Run, RunStep, Subscription
 from services.subscription import awake_at, read_settings
@@ -31,43 +31,12 @@ T = TypeVar("T")
 SKIP: Final = "skip"
 
 
-class RunJournal:
-    """A run's checkpoints in Postgres: a step that stands there is read, not computed; each one extends the lease."""
+class RunJournal(Checkpoints):
+    """A run's checkpoints."""
 
     def __init__(self, database: Database, clock: Clock, lease: work.Lease, lease_s: float) -> None:
-        self._database, self._clock, self._lease, self._lease_s = database, clock, lease, lease_s
-        with database.transaction() as session:
-            rows = session.execute(
-                select(RunStep.name, RunStep.sha256, RunStep.seq).where(RunStep.run_id == lease.id)
-            ).all()
-        self._known = {row.name: row.sha256 for row in rows}
-        self._next = itertools.count(1 + max((row.seq for row in rows), default=0))
-
-    def step(self, name: str, kind: type[T], compute: Callable[[], T]) -> T:
-        """Return the step's recorded result, or compute it and record it before anything else happens."""
-        if name in self._known:
-            with self._database.transaction() as session:
-                return msgspec.json.decode(archive.get(session, self._known[name]), type=kind)
-        began = self._clock.now()
-        body = msgspec.json.encode(compute())
-        now = self._clock.now()
-        with self._database.transaction() as session:
-            work.extend(session, self._lease, now=now, lease_s=self._lease_s)
-            sha256 = archive.put(session, body)
-            elapsed_ms = int((now - began).total_seconds() * 1000)
-            session.execute(
-                insert(RunStep).values(
-                    run_id=self._lease.id,
-                    name=name,
-                    seq=next(self._next),
-                    sha256=sha256,
-                    at=now,
-                    elapsed_ms=elapsed_ms,
-                )
-            )
-        self._known[name] = sha256
-        # What goes on is what was recorded, so that a resumed run and an unbroken one see the same value.
-        return msgspec.json.decode(body, type=kind)
+        steps = cast("Table", RunStep.__table__)
+        super().__init__(database, clock, lease, lease_s, steps, {"run_id": lease.id})
 
 
 class MemoryJournal:
