@@ -20,7 +20,7 @@ from domains.driver import DRIVERS, drivers, spelled
 from domains.lifecycle import State
 from domains.ports import Clock
 from domains.window import Window
-from services import archive, post, trend, work
+from services import archive, kinship, post, trend, work
 from services import schema as table
 from services.almanac import Trend, TrendCard, TrendCardStep
 from services.checkpoint import Checkpoints
@@ -102,7 +102,9 @@ def brief(session: Session, of: Subject, found: Sequence[int], *, now: datetime)
     stories = {one.story for one in own.values() if one.story is not None}
     also = post.read(session, of.tenant_id, [one for one in found if one not in own]) if row.story_id else {}
     joined = [one for one in also.values() if one.story in stories and one.at < now]
-    posts = [*own.values(), *joined][: limits.TREND_DOCUMENTS]
+    known = kinship.learned(session, of.tenant_id, now)
+    read = [*own.values(), *joined][: limits.TREND_DOCUMENTS]
+    posts = [replace(one, family=known.get(one.family, one.family)) for one in read]
     posts.sort(key=lambda one: (one.at, one.id))
     first, last = posts[0].at, posts[-1].at
     return Briefing(

@@ -5,6 +5,7 @@ claim ─▶ brief (a frozen window) ─▶ journal: one artifact a step ─▶ 
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, TypeVar, cast
 
@@ -21,7 +22,7 @@ from domains.memory import adjusted, distrusted
 from domains.ports import Clock
 from domains.post import Post
 from domains.window import Window
-from services import archive, memory, persona, post, precedent, work
+from services import archive, kinship, memory, persona, post, precedent, work
 from services.checkpoint import Checkpoints
 from services.database import Database
 from services.schema import Claim, DeadLetter, Delivery, Fate, Run, RunStep, Subscription
@@ -74,6 +75,9 @@ def brief(session: Session, run_id: int, *, now: datetime) -> Briefing:
     posts = post.window_posts(
         session, run.tenant_id, row.id, window, row.starts_at, _wish(run, row, "sources")
     )
+    # Who copies others all the time is no voice of its own.
+    known = kinship.learned(session, run.tenant_id, window.end)
+    posts = [replace(one, family=known.get(one.family, one.family)) for one in posts]
     learned = memory.lessons(session, run_id, now=now)
     precedents = precedent.read(session, run.tenant_id, row.id, window)
     return Briefing(

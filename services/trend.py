@@ -8,7 +8,7 @@ is older is settled. What is settled is therefore the same in whatever order pos
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Select, delete, exists, func, select
@@ -47,8 +47,18 @@ class Known:
         return in_words(self.trend.p_value, self.trend.tests)
 
 
-def mentions(session: Session, tenant_id: int, start: datetime, end: datetime) -> list[Mention]:
-    """Return the analysed posts of [start, end) that say something, as mentions."""
+def mentions(
+    session: Session,
+    tenant_id: int,
+    start: datetime,
+    end: datetime,
+    known: Mapping[date, Mapping[str, str]] | None = None,
+) -> list[Mention]:
+    """Return the analysed posts of [start, end) that say something, as mentions.
+
+    ``known`` names the family that one is counted under, by the day: who copies others is no voice of its own.
+    """
+    kin = known or {}
     query = (
         select(
             Post.id,
@@ -65,7 +75,7 @@ def mentions(session: Session, tenant_id: int, start: datetime, end: datetime) -
         .where(Post.indexed_at.is_not(None), Post.boilerplate.is_(None))
     )
     return [
-        Mention(row.id, row.at, row.family, topic.units(_prose(row.text, row.sentences), row.story_id),
+        Mention(row.id, row.at, kin.get(row.at.date(), {}).get(row.family, row.family), topic.units(_prose(row.text, row.sentences), row.story_id),
                 f"{row.name}/{row.external_id}")
         for row in session.execute(query)
     ]  # fmt: skip

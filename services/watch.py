@@ -6,20 +6,21 @@ What a watcher remembers is derived from posts alone: two processes that take tu
 """
 
 import pickle
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
 
 from domains.ports import Clock
-from domains.tally import TICK, end_of, tick_of
+from domains.tally import TICK, Mention, end_of, tick_of
 from domains.trend import Change, Detector
 from monitoring import metrics
 from monitoring.meter import Counting, Meter
-from services import trend, work
+from services import kinship, trend, work
 from services.almanac import Watch
 from services.database import Database
 from services.schema import Post, Tenant
@@ -41,6 +42,8 @@ class _Memory:
 
     detector: Detector
     until: datetime
+    # Who is whose kin, as of each day's beginning in UTC, so that it does not matter when a day is read.
+    kin: dict[date, Mapping[str, str]] = field(default_factory=dict)
 
 
 class Watcher:
@@ -79,7 +82,7 @@ class Watcher:
 
     def _settle(self, lease: work.Lease, tenant_id: int, memory: _Memory, until: datetime) -> None:
         with self._database.transaction() as session:
-            read = trend.mentions(session, tenant_id, memory.until, until)
+            read = _read(session, tenant_id, memory, until)
         memory.detector.take(read)
         changes = memory.detector.advance(until)
         with self._database.transaction() as session:
@@ -92,7 +95,7 @@ class Watcher:
 
     def _draft(self, lease: work.Lease, tenant_id: int, memory: _Memory, until: datetime) -> None:
         with self._database.transaction() as session:
-            read = trend.mentions(session, tenant_id, memory.until, until)
+            read = _read(session, tenant_id, memory, until)
         # The bytes are our own and never leave the process; a deep copy takes ten times as long.
         draft: Detector = pickle.loads(pickle.dumps(memory.detector))  # noqa: S301
         draft.take(read)
@@ -102,6 +105,17 @@ class Watcher:
             trend.take_back(session, tenant_id)
             trend.record(session, tenant_id, changes, settled=False)
             trend.sweep(session, tenant_id)
+
+
+def _read(session: Session, tenant_id: int, memory: _Memory, until: datetime) -> list[Mention]:
+    """Return the mentions that the memory has not read, up to ``until``."""
+    day, last = memory.until.date(), until.date()
+    memory.kin = {known: kin for known, kin in memory.kin.items() if known >= day}
+    while day <= last:
+        if day not in memory.kin:
+            memory.kin[day] = kinship.learned(session, tenant_id, datetime.combine(day, time.min, UTC))
+        day += timedelta(days=1)
+    return trend.mentions(session, tenant_id, memory.until, until, memory.kin)
 
 
 def wake(database: Database, *, now: datetime) -> None:
