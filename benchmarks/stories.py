@@ -14,7 +14,6 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,18 +21,11 @@ from typing import Any
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from domains.boilerplate import Profile, unmasked, verdict
-from domains.fingerprint import DuplicateIndex
-from domains.story import StoryIndex
-from domains.text import normalise
-from domains.vector import Vectoriser
+from benchmarks.pipeline import STEPS, Pipeline
 from services.language import OfflineLanguage
 from services.markup import unmarked
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
-STEPS = ("normalise", "boilerplate", "detect", "sentences", "duplicate", "vector", "story")
-# Posts between two lessons of a source's profile, as a batch of indexing would give.
-LESSON = 20
 HOUR = timedelta(hours=1)
 DAY = datetime(2020, 5, 6, tzinfo=UTC)
 # So many of the stream's last posts are told twice, in order and shuffled.
@@ -42,100 +34,6 @@ SHUFFLED = 6_000
 TOLERANCE = 0.05
 FLOOR_WINDOW = timedelta(days=3)
 FLOOR_BARS = (0.15, 0.2, 0.25, 0.3)
-
-
-@dataclass
-class Pipeline:
-    """One stream's whole analysis and the CPU seconds of each step."""
-
-    language: OfflineLanguage
-    seconds: Counter[str] = field(default_factory=Counter)
-    verdicts: Counter[str] = field(default_factory=Counter)
-    stories: dict[Hashable, int] = field(default_factory=dict)
-    duplicates: int = 0
-
-    def __post_init__(self) -> None:
-        self.vectoriser = Vectoriser(self.language.lemma)
-        self.duplicate_index = DuplicateIndex()
-        self.story_index = StoryIndex()
-        self.profiles: defaultdict[str, Profile] = defaultdict(Profile)
-        self.unread: defaultdict[str, list[str]] = defaultdict(list)
-        self.number: dict[int, int] = {}
-        self.merged: dict[int, int] = {}
-
-    def take(self, key: Hashable, source: str, at: datetime, raw: str) -> None:
-        """Analyse one post; remember its story under ``key``."""
-        clock = _Clock(self.seconds)
-        text = normalise(raw)
-        clock.lap("normalise")
-        mask = self._learn(source, text).mask(text)
-        reason = verdict(text, mask)
-        clock.lap("boilerplate")
-        lang = self.language.detect(text)
-        clock.lap("detect")
-        self.language.sentences(text, lang)
-        clock.lap("sentences")
-        if reason is not None:
-            self.verdicts[reason] += 1
-            return
-        self._place(key, at, unmasked(text, mask), lang, clock)
-
-    def _learn(self, source: str, text: str) -> Profile:
-        unread = self.unread[source]
-        unread.append(text)
-        if len(unread) == LESSON:
-            self.profiles[source] = self.profiles[source].learn(unread)
-            unread.clear()
-        return self.profiles[source]
-
-    def _place(self, key: Hashable, at: datetime, text: str, lang: str, clock: "_Clock") -> None:
-        post_id = len(self.stories)
-        of = self.duplicate_index.match(post_id, at, text)
-        clock.lap("duplicate")
-        known = self.number.get(of) if of is not None else None
-        if known is not None:
-            self.duplicates += 1
-            story = self.home(known)
-            self.story_index.add(story, at)
-        else:
-            vector = self.vectoriser.vector(text, lang)
-            clock.lap("vector")
-            found = self.story_index.assign(at, vector)
-            story = post_id if found.story is None else found.story
-            self.story_index.add(story, at, vector)
-            story = self._joined(story, found.rivals)
-        clock.lap("story")
-        self.number[post_id] = story
-        self.stories[key] = story
-
-    def _joined(self, story: int, rivals: tuple[int, ...]) -> int:
-        for other in self.story_index.same(story, rivals):
-            kept, gone = min(story, other), max(story, other)
-            self.story_index.merge(kept, gone)
-            self.merged[gone] = kept
-            story = kept
-        return story
-
-    def home(self, story: int) -> int:
-        """Return the story that stands for ``story`` by now."""
-        while story in self.merged:
-            story = self.merged[story]
-        return story
-
-    def told(self) -> dict[Hashable, int]:
-        """Return each post's story as it stands at the end."""
-        return {key: self.home(story) for key, story in self.stories.items()}
-
-
-class _Clock:
-    def __init__(self, seconds: Counter[str]) -> None:
-        self._seconds = seconds
-        self._at = time.process_time()
-
-    def lap(self, step: str) -> None:
-        now = time.process_time()
-        self._seconds[step] += now - self._at
-        self._at = now
 
 
 def b_cubed(gold: Sequence[Hashable], found: Sequence[Hashable]) -> dict[str, float]:
@@ -206,6 +104,7 @@ def telegram(language: OfflineLanguage, limit: int) -> dict[str, Any]:
         "duplicates": pipeline.duplicates,
         "verdicts": dict(pipeline.verdicts),
         "merged": len(pipeline.merged),
+        "parted": pipeline.parted,
         "events": events(pipeline.told()),
         "hard_pairs": hard_pairs(pipeline.told()),
         "shuffled": shuffled(language, rows[-SHUFFLED:]),

@@ -25,7 +25,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 
-from benchmarks.stories import Pipeline
+from benchmarks.pipeline import Pipeline
 from benchmarks.trendpeers import Alarm, kleinberg, merged, old_rule, z_score
 from domains.boilerplate import unmasked
 from domains.tally import Mention

@@ -5,14 +5,14 @@
                  ──> the likest, if it is like enough; else a new story
 
 A story's id is given by the caller and never changes. Where a post proves two stories to be one, by being like both while
-they are like each other, the older takes the younger in. The work for a post follows the stories active within the
-window, not history.
+they are like each other, the older takes the younger in; where its posts prove one story to be two (`domains.parting`),
+the lesser part leaves. The work for a post follows the stories active within the window, not history.
 """
 
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
@@ -39,6 +39,8 @@ _TITLE_CHARS: Final = 140
 SAME: Final = 0.35
 # Stories beside its own that a post may prove to be the same.
 _RIVALS: Final = 3
+# A story of so many posts is looked at for the first time, whether it is two.
+FIRST_LOOK: Final = 8
 _EMPTY: Final = Vector(np.empty(0, np.uint32), np.empty(0, np.float32))
 
 
@@ -54,6 +56,16 @@ class Assignment:
     rivals: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a story is to be made of: the times and number of its posts, and vectors of those that repeat none, by time."""
+
+    first_at: datetime
+    last_at: datetime
+    posts: int
+    vectors: Sequence[Vector]
+
+
 @dataclass(slots=True)
 class _Story:
     first_at: datetime
@@ -61,6 +73,7 @@ class _Story:
     posts: int
     total: Vector
     length: float
+    looked: int = 0
 
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
@@ -68,6 +81,7 @@ class _Saved(msgspec.Struct, frozen=True, array_like=True):
     last_at: datetime
     posts: int
     total: bytes
+    looked: int = 0
 
 
 class StoryIndex:
@@ -130,8 +144,39 @@ class StoryIndex:
         known.first_at = min(known.first_at, other.first_at)
         known.last_at = max(known.last_at, other.last_at)
         known.posts += other.posts
+        known.looked = max(known.looked, other.looked)
         self._grow(kept, known, other.total)
         heapq.heappush(self._ages, (known.last_at, kept))
+
+    def due(self, story: int) -> bool:
+        """Return whether an active story is to be looked at: its posts have doubled since it was.
+
+        Looking at all posts of a story then costs the same a post, however many there are.
+        """
+        known = self._stories.get(story)
+        return known is not None and known.posts >= max(FIRST_LOOK, 2 * known.looked)
+
+    def looked(self, story: int) -> None:
+        """Remember that an active story was looked at with the posts it has."""
+        self._stories[story].looked = self._stories[story].posts
+
+    def part(self, story: int, stays: Part, new: int, leaves: Part) -> bool:
+        """Make an active story two, ``new`` of what leaves; return whether it is done. Raises KeyError when it is not active.
+
+        Two that `same` could make one again at once are not made: then nothing changes.
+        """
+        made = {story: _whole(stays), new: _whole(leaves)}
+        known = self._stories[story]
+        if self._alike(made[story], made[new]) >= SAME:
+            return False
+        self._settle(story, known, _EMPTY)
+        for number, one in made.items():
+            total, one.total = one.total, _EMPTY
+            self._stories[number] = one
+            self._settle(number, one, total)
+            heapq.heappush(self._ages, (one.last_at, number))
+        self._expire(self._newest)
+        return True
 
     def add(self, story: int, at: datetime, vector: Vector = _EMPTY) -> None:
         """Put a post into ``story``, new or known. A repeat comes without vector: it renews the story's time only."""
@@ -148,14 +193,14 @@ class StoryIndex:
     def story_state(self, story: int) -> bytes:
         """Return what `restore` needs to bring an active story back. Raises KeyError when it is not active."""
         known = self._stories[story]
-        saved = _Saved(known.first_at, known.last_at, known.posts, known.total.to_bytes())
+        saved = _Saved(known.first_at, known.last_at, known.posts, known.total.to_bytes(), known.looked)
         return msgspec.msgpack.encode(saved)
 
     def restore(self, stories: Iterable[tuple[int, bytes]]) -> None:
         """Bring back stories by id and state; in any order, the index then answers as the one that was saved."""
         for story, data in sorted(stories):
             saved = msgspec.msgpack.decode(data, type=_Saved)
-            known = _Story(saved.first_at, saved.last_at, saved.posts, _EMPTY, 0.0)
+            known = _Story(saved.first_at, saved.last_at, saved.posts, _EMPTY, 0.0, saved.looked)
             self._stories[story] = known
             self._settle(story, known, Vector.from_bytes(saved.total))
             heapq.heappush(self._ages, (known.last_at, story))
@@ -209,14 +254,8 @@ class StoryIndex:
         return cosine * math.exp(-apart.total_seconds() / self._fade_s)
 
     def _grow(self, story: int, known: _Story, vector: Vector) -> None:
-        if not len(vector):
-            return
-        indices, where = np.unique(np.concatenate([known.total.indices, vector.indices]), return_inverse=True)
-        values = np.bincount(where, weights=np.concatenate([known.total.values, vector.values]))
-        if indices.size > _CENTROID:
-            heaviest = np.sort(np.argsort(-values, kind="stable")[:_CENTROID])
-            indices, values = indices[heaviest], values[heaviest]
-        self._settle(story, known, Vector(indices, values.astype(np.float32)))
+        if len(vector):
+            self._settle(story, known, _sum((known.total, vector)))
 
     def _settle(self, story: int, known: _Story, total: Vector) -> None:
         """Make ``total`` the sum of the story's vectors, and its words lead to the story."""
@@ -251,6 +290,25 @@ def headline(text: str) -> str:
         return line
     cut = line[:_TITLE_CHARS].rpartition(" ")[0] or line[: _TITLE_CHARS - 1]
     return f"{cut.rstrip(' ,;:—–-')}…"
+
+
+def _whole(part: Part) -> _Story:
+    total = _EMPTY
+    for vector in part.vectors:
+        total = _sum((total, vector))
+    return _Story(
+        part.first_at, part.last_at, part.posts, total, float(np.linalg.norm(total.values)), part.posts
+    )
+
+
+def _sum(vectors: Sequence[Vector]) -> Vector:
+    """Return the heaviest features of the sum of ``vectors``."""
+    indices, where = np.unique(np.concatenate([one.indices for one in vectors]), return_inverse=True)
+    values = np.bincount(where, weights=np.concatenate([one.values for one in vectors]))
+    if indices.size > _CENTROID:
+        heaviest = np.sort(np.argsort(-values, kind="stable")[:_CENTROID])
+        indices, values = indices[heaviest], values[heaviest]
+    return Vector(indices, values.astype(np.float32))
 
 
 def _word_indices(vector: Vector) -> set[int]:

@@ -102,13 +102,21 @@ class Vectoriser:
 
     def vector(self, text: str, lang: str) -> Vector:
         """Return the vector of ``text`` (without boilerplate) and count it among the documents seen."""
+        return self._vector(text, lang, self._observe)
+
+    def again(self, text: str, lang: str) -> Vector:
+        """Return the vector of a text that was counted before, by what is known of its terms now; counts nothing."""
+        return self._vector(text, lang, None)
+
+    def _vector(self, text: str, lang: str, observe: Callable[[Indices], None] | None) -> Vector:
         terms = self._terms(without_links(text), lang)
         if not terms:
             return Vector(np.empty(0, np.uint32), np.empty(0, np.float32))
         word_at, word_tf = _word_counts(terms)
         char_at, char_tf = self._char_counts(terms)
         indices = np.concatenate([word_at, char_at])
-        self._observe(indices)
+        if observe is not None:
+            observe(indices)
         word = _unit(word_tf * self._idf(word_at)) * np.float32(WORD_SHARE**0.5)
         char = _unit(char_tf * self._idf(char_at)) * np.float32(CHAR_SHARE**0.5)
         return Vector(indices, np.concatenate([word, char]))

@@ -54,6 +54,15 @@ def test_common_words_weigh_less_than_rare_ones():
     assert storm.dot(other) > vectoriser.vector("шторм", "ru").dot(storm)
 
 
+def test_a_text_that_is_looked_at_again_is_not_counted_again():
+    vectoriser = Vectoriser(same)
+    vectoriser.vector(FIRE, "ru")
+    before = vectoriser.state()
+    again = vectoriser.again(FIRE, "ru")
+    assert vectoriser.state() == before
+    assert vectoriser.again(FIRES, "ru").dot(again) > 0.1
+
+
 def test_texts_without_content_give_empty_vectors():
     for vector in vectors("", "и в на", "🔥", "https://example.org/fire"):
         assert len(vector) == 0
