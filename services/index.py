@@ -22,7 +22,7 @@ from domains.fingerprint import Sketch, exact_hash
 from domains.ports import Clock, Language
 from domains.post import Span
 from domains.story import headline
-from services import backlog, entity, lineage, recall, work
+from services import backlog, entity, lineage, parting, recall, work
 from services.database import Database
 from services.recall import Memory, Raw
 from services.schema import Post, Source, Story, Tenant
@@ -96,9 +96,10 @@ class Indexer:
                 work.extend(session, lease, now=now, lease_s=self._lease_s)
                 _write(session, lease.id, memory, batch, now)
                 moved = lineage.redirect(session, lease.id, batch.merged, now)
+                left, begun = parting.settle(session, lease.id, memory, batch.seen, now)
                 entity.write(session, lease.id, batch.named)
-                touched = [*moved, *(row["row"] for row in batch.posts)]
-                backlog.note(session, lease.id, touched, [*batch.seen], now)
+                touched = [*moved, *left, *(row["row"] for row in batch.posts)]
+                backlog.note(session, lease.id, touched, [*batch.seen, *begun], now)
             memory.generation = generation + 1
             self._memories[lease.id] = memory
         return False

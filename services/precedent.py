@@ -43,11 +43,11 @@ def read(session: Session, tenant_id: int, subscription_id: int, window: Window)
         )
         .order_by(Run.window_end.desc(), Claim.id)
     ).all()
-    # What was told of a story that proved to be another was told of that one.
-    homes = lineage.home(session, {claim.story_id for claim, _ in rows})
+    # What was told of a story that proved to be another, or of a post that left with a part, was told of that one.
+    homes = lineage.told_of(session, {(claim.story_id, claim.post_id) for claim, _ in rows})
     claims: defaultdict[int, list[tuple[Claim, datetime]]] = defaultdict(list)
     for claim, at in rows:
-        story = homes[claim.story_id]
+        story = homes[claim.story_id, claim.post_id]
         if story in claims or len(claims) < STORIES:
             claims[story].append((claim, at))
     cited = sorted({(one.post_id, one.post_version) for held in claims.values() for one, _ in held})

@@ -92,14 +92,14 @@ def remember(session: Session, tenant_id: int, generation: int, language: Langua
     learn(memory, [Raw(*row[:8]) for row in later])
     for row in later:
         if row.duplicate_of is None and row.boilerplate is None:
-            memory.vectoriser.vector(_prose(memory, row.source_id, row.text), row.lang or "und")
+            memory.vectoriser.vector(prose(memory, row.source_id, row.text), row.lang or "und")
     recent = query.where(Post.at >= now - REMEMBERED, Post.boilerplate.is_(None)).order_by(Post.at, Post.id)
     originals: list[tuple[int, datetime, str]] = []
     for row in session.execute(recent):
         if row.story_id is not None:
             memory.stories_of[row.id] = row.story_id
         if row.duplicate_of is None:
-            originals.append((row.id, row.at, _prose(memory, row.source_id, row.text)))
+            originals.append((row.id, row.at, prose(memory, row.source_id, row.text)))
     memory.repeats.restore(originals)
     active = select(Story.id, Story.state).where(
         Story.tenant_id == tenant_id, Story.last_at >= now - REMEMBERED, Story.state.is_not(None)
@@ -108,7 +108,8 @@ def remember(session: Session, tenant_id: int, generation: int, language: Langua
     return memory
 
 
-def _prose(memory: Memory, source: int, text: str) -> str:
+def prose(memory: Memory, source: int, text: str) -> str:
+    """Return a post's text without its source's boilerplate as it is known now."""
     mask = memory.profiles[source].mask(text) if source in memory.profiles else ()
     return boilerplate.unmasked(text, mask)
 
