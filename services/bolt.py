@@ -34,7 +34,7 @@ class Bolt:
         parts = urlsplit(url)
         self._name = parts.path.strip("/") or None
         self._place = f"{parts.hostname}:{parts.port or 7687}"
-        self._lock = threading.Lock()
+        self._lock, self._closed = threading.Lock(), False
         self._driver = self._open()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="bolt")
 
@@ -58,12 +58,19 @@ class Bolt:
 
     def close(self) -> None:
         """Close every connection."""
+        self._closed = True
         self._driver.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _talk(self, driver: Driver, work: Callable[[Session], T]) -> T:
-        with driver.session(database=self._name) as session:
-            return work(session)
+        try:
+            with driver.session(database=self._name) as session:
+                return work(session)
+        finally:
+            if self._closed or driver is not self._driver:
+                # A connection that was being opened when the driver was closed comes into its pool afterwards, and the
+                # driver closes only once.
+                driver._pool.close()  # noqa: SLF001
 
     def _give_up(self, driver: Driver) -> None:
         """Close ``driver``, which wakes every thread that waits for a reply of it, and open another."""
