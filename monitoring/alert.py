@@ -135,7 +135,7 @@ ALERTS: Final = (
         "see whether Redis answers and whether its memory is full", "ROUTER_CACHE_RATE", 0.5,
     ),
     Alert(
-        "PerformanceCacheHitRateLow", "performance", _hit_rate("1h", 0.3, '{cache!="reply"}'), "15m", "warning", "cache",
+        "PerformanceCacheHitRateLow", "performance", _hit_rate("1h", 0.3, m.JUDGED_CACHES), "15m", "warning", "cache",
         "Caches answer {{ $value | humanizePercentage }} of questions, under 30 %",
         "see which cache misses, and whether its time to live is too short", "CACHE_RATE", 0.3,
     ),

@@ -97,6 +97,8 @@ BUDGET_EXCEEDED: Final = Metric(
 QOS_LEVEL: Final = Metric(
     "qos_level_requests_total", "counter", "Requests by the level of service they were given.", {"level": PATHS}
 )  # fmt: skip
+# Each question to a model bears a mark of its own, so that its reply is in no cache says nothing of caches.
+JUDGED_CACHES: Final = '{cache!="reply"}'
 CACHE_HITS: Final = Metric(
     "performance_cache_hits_total", "counter", "Questions that a cache answered.", {"cache": CACHES}
 )
