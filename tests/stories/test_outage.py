@@ -3,6 +3,7 @@
 uvicorn, PostgreSQL, Valkey and the graph are real; Qdrant's REST API is served over its client's own local mode.
 """
 
+import gc
 import json
 import threading
 from collections import deque
@@ -44,6 +45,13 @@ QUESTIONS = (
     ("Where did the paper mill burn in Luhva?", "paper mill"),
     ("Whom did the Luhva hockey club beat?", "Pryvillia"),
 )
+
+
+@pytest.fixture(autouse=True)
+def collected():
+    """Let the collector find what the driver left while this file's filter holds, not in somebody else's test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
