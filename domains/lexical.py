@@ -30,7 +30,7 @@ _SHIFT: Final = 30
 _HASH: Final = (1 << _SHIFT) - 1
 # What a kind of term weighs in a question; a word has one lemma but about five 4-grams. Set on half of XQuAD's articles
 # (benchmarks/retrieval.py); the scores are flat around these values.
-WEIGHTS: Final = (1.0, 0.6, 0.2, 0.4)
+WEIGHTS: Final = (1.0, 0.6, 0.2, 0.8)
 # Terms of each kind in a text of usual length. Fixed, so that a vector does not depend on what else is stored.
 USUAL: Final = (70.0, 14.0, 350.0, 12.0)
 K1: Final = 1.2
@@ -48,7 +48,7 @@ NOTHING: Final = Vector(np.empty(0, np.uint32), np.empty(0, np.float32))
 class Lexical:
     """Makes vectors; the same text gives the same vector in every process. Holds a bounded cache of words."""
 
-    name: Final = "lexical-1"
+    name: Final = "lexical-2"
 
     def __init__(self, lemma: Lemma) -> None:
         self._lemma = lemma
@@ -76,13 +76,14 @@ class Lexical:
 
     def lemmas(self, text: str, lang: str) -> tuple[str, ...]:
         """Return the content lemmas of ``text``, each once, in order of appearance."""
-        low = (_low(word) for word in words(without_links(text))[:_WORDS])
+        low = (_low(piece) for word in words(without_links(text))[:_WORDS] for piece in _pieces(word))
         found = (self._lemma(word, lang).casefold().translate(_YO) for word in low if _tells(word))
         return tuple(dict.fromkeys(lemma for lemma in found if lemma not in STOPWORDS))
 
     def _all(self, text: str, lang: str) -> Iterator[int]:
         for word in words(without_links(text))[:_WORDS]:
-            yield from self._terms(word, lang)
+            for piece in _pieces(word):
+                yield from self._terms(piece, lang)
 
     def _of_word(self, word: str, lang: str) -> tuple[int, ...]:
         low = _low(word)
@@ -105,6 +106,13 @@ def rarity(documents: float, holding: Floats) -> Floats:
     """Return log(1 + (N - n + .5) / (n + .5)) for terms that ``holding`` of N documents hold; never negative."""
     rare: Floats = np.log1p((documents - holding + 0.5).clip(min=0.0) / (holding + 0.5))
     return rare
+
+
+def _pieces(word: str) -> Iterator[str]:
+    """Yield a word, and what its hyphens join: who asks for Covid means Covid-19, too."""
+    yield word
+    if "-" in word:
+        yield from filter(None, word.split("-"))
 
 
 def _low(word: str) -> str:

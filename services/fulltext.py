@@ -19,11 +19,13 @@ from services.item import Item
 from services.shelving import PostText
 
 # Posts that are looked at: those of a question's rarest words.
-MATCHES: Final = 1_000
+MATCHES: Final = 500
 # Words of a question that are looked up; a longer question says enough with these.
 WORDS: Final = 12
 # How long Postgres's statistics are taken for the truth.
 REMEMBERED_S: Final = 600.0
+# Words of which a process remembers, beside the statistics, how many posts it met.
+LEARNT: Final = 50_000
 _PLANNED: Final = text("SET LOCAL plan_cache_mode = force_custom_plan")
 _STATISTICS: Final = text(
     "SELECT c.reltuples AS posts, s.most_common_elems::text::text[] AS words, s.most_common_elem_freqs AS shares"
@@ -60,12 +62,17 @@ def put(session: Session, items: Sequence[Item], lexical: Lexical) -> None:
 
 
 class FullText:
-    """Searches posts' lemmas; remembers for a while which are common. Safe for threads."""
+    """Searches posts' lemmas; remembers for a while which are common. Safe for threads.
+
+    Postgres counts the commonest words of all tenants together, and some time after they came; what a small or new
+    tenant's common words are, the searches themselves tell.
+    """
 
     def __init__(self, timer: Callable[[], float]) -> None:
         self._timer = timer
         self._known = _Known({}, 0.0, 0.0)
         self._until = -math.inf
+        self._learnt: dict[str, int] = {}
 
     def search(
         self, session: Session, lemmas: Sequence[str], scope: Scope, limit: int
@@ -81,6 +88,7 @@ class FullText:
         # A plan made for any word looks at every post; these are made for the words at hand.
         session.execute(_PLANNED)
         rows = session.execute(*_scans(leading, scope)).all()
+        self._learn({leading[number]: len(held) for number, held in rows})
         total: dict[int, float] = {}
         posts = max(self._known.posts, float(len({post for _, held in rows for post in held})))
         for _, held in rows:
@@ -92,7 +100,9 @@ class FullText:
 
     def _leading(self, session: Session, words: Sequence[str]) -> list[str]:
         known = self._statistics(session)
-        expected = sorted((known.share(word) * known.posts, word) for word in words)
+        expected = sorted(
+            (max(known.share(word) * known.posts, self._learnt.get(word, 0)), word) for word in words
+        )
         leading, posts = [expected[0][1]], expected[0][0]
         for more, word in expected[1:]:
             posts += more
@@ -101,8 +111,15 @@ class FullText:
             leading.append(word)
         return leading
 
+    def _learn(self, met: Mapping[str, int]) -> None:
+        if len(self._learnt) > LEARNT:
+            self._learnt = {}
+        # A filter hides some of a word's posts, so that the most ever met is nearest to the truth.
+        self._learnt |= {word: max(posts, self._learnt.get(word, 0)) for word, posts in met.items()}
+
     def _statistics(self, session: Session) -> "_Known":
         if self._timer() >= self._until:
+            self._learnt = {}
             row = session.execute(_STATISTICS).one()
             shares = dict(zip(row.words or (), row.shares or (), strict=False))
             self._known = _Known(shares, min(shares.values(), default=0.0) / 2, max(row.posts or 0.0, 0.0))

@@ -49,6 +49,15 @@ def test_words_that_say_nothing_links_and_marks_are_left_out():
     assert LEXICAL.lemmas("Пожары и пожар на фабрике", "ru") == ("пожар", "фабрика")
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"), [("Covid", "Covid-19"), ("UN-Sekretär", "UN"), ("хокею", "віце-чемпіони-хокею")]
+)
+def test_what_a_hyphen_joins_is_found_by_itself(asked, told):
+    lang = "uk" if asked == "хокею" else "de"
+    assert set(LEXICAL.lemmas(asked, lang)) & set(LEXICAL.lemmas(told, lang))
+    assert common(asked, told, lang) > 0
+
+
 def test_a_longer_text_gives_each_word_less():
     short, long = (
         LEXICAL.document("mill fire", "en"),
