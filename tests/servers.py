@@ -16,8 +16,11 @@ TEMPLATE = "template_svodka"
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "32MB"}
 
 
-def wait_until(predicate, *, timeout_s=10.0, every_s=0.02):
-    """Return the predicate's first true value. Raises AssertionError when there is none in time."""
+def wait_until(predicate, *, timeout_s=60.0, every_s=0.02):
+    """Return the predicate's first true value. Raises AssertionError when there is none in time.
+
+    The time is for a machine on which two cores do the work of ten; where all is well it is never used up.
+    """
     deadline = time.monotonic() + timeout_s
     while not (value := predicate()):
         if time.monotonic() > deadline:
