@@ -29,9 +29,14 @@ _PLACES: Final = (1.0, 0.55, 0.4)
 # Of a sentence's terms, this share must be new to what its story says already; with a new figure less will do.
 _NEW: Final = 0.55
 _NEW_WITH_NUMBER: Final = 0.35
+# A clause of at least so many terms, this share of which one earlier sentence has, was told.
+_CLAUSE_TERMS: Final = 3
+_RESTATED: Final = 0.75
 # What a sentence's place in its post says of its adding to the headline: other posts' openings say the same again.
 _DETAIL: Final = (0.7, 1.0, 0.95, 0.9, 0.85)
 
+# Where one statement of a sentence ends and the next begins; not the comma of "18,6".
+_JOINT: Final = re.compile(r"[,;:]\s|\s[—–-]\s")
 # A full stop that belongs to the word before it: "2024 г.", "и др.", "U.S.", "...".
 _ABBREVIATED: Final = re.compile(
     r"(?:\.|\b[a-zа-яіїєґ]{1,2}|\b(?:тыс|руб|млн|млрд|коп|чел|тис|грн|обл|Inc|Ltd|Corp))\.$"
@@ -70,6 +75,15 @@ class Desk:
     def gist(self, folder: Folder, line: Line) -> frozenset[str]:
         """Return the content terms of ``line``."""
         return self.lexicon.gist(self.quote(line), folder.lang)
+
+    def clauses(self, text: str, lang: str) -> list[Said]:
+        """Return the parts of a sentence between its commas and dashes that say something, with their terms.
+
+        A sentence that has only one is none.
+        """
+        parts = _JOINT.split(text)
+        told = ((part, self.lexicon.gist(part, lang)) for part in parts if len(parts) > 1)
+        return [(part, terms) for part, terms in told if len(terms) >= _CLAUSE_TERMS]
 
 
 def write(method: Method, desk: Desk) -> Draft:
@@ -128,6 +142,8 @@ def complete(
         if not fit or (line.post, line.span[0]) in banned:
             continue
         if _repeated(text, gist, known) or not _adds(text, gist, known[start:]):
+            continue
+        if _restated(gist, desk.clauses(text, folder.lang), known[start:]):
             continue
         added.append(line)
         known.append((text, gist))
@@ -219,6 +235,19 @@ def _adds(text: str, gist: frozenset[str], said: Sequence[Said]) -> bool:
     figures = frozenset[str]().union(*(numbers(other) for other, _ in said))
     least = _NEW_WITH_NUMBER if numbers(text) - figures else _NEW
     return len(gist - known) >= least * len(gist)
+
+
+def _restated(gist: frozenset[str], clauses: Sequence[Said], said: Sequence[Said]) -> bool:
+    """Return whether a sentence holds all of one that its story has told, or a clause that one of them has told.
+
+    ``said`` begins with the headline, which a sentence may say at length, but not as one clause of several.
+    """
+    held = any(len(known) > 1 and known <= gist for _, known in said[1:])
+    return held or any(
+        len(terms & known) >= _RESTATED * len(terms) and not numbers(clause) - numbers(other)
+        for clause, terms in clauses
+        for other, known in said
+    )
 
 
 def _unstopped(line: Line, desk: Desk) -> Line:

@@ -315,10 +315,19 @@ def _story(
     window: Window,
     telling: tuple[Post, ...] | None = None,
 ) -> StorySurvey:
-    """Return a story's survey; ``telling`` are the posts it may be told from, all readable ones unless given."""
+    """Return a story's survey; ``telling`` are the posts it may be told from, all readable ones unless given.
+
+    A greeting or the day's weather among other posts is no voice: it neither tells the story nor makes it weightier.
+    """
     readable = tuple(post for post in members if post.id not in unread)
-    quoted = readable if telling is None else telling
-    voices = [post for post in members if post.boilerplate is None and not ORDER.search(post.text)]
+    fresh = tuple(post for post in readable if not is_routine(post.text))
+    routine = bool(readable) and not fresh
+    quoted = (fresh or readable) if telling is None else telling
+    voices = [
+        post
+        for post in members
+        if post.boilerplate is None and not ORDER.search(post.text) and (routine or not is_routine(post.text))
+    ]
     families = len({post.family for post in voices})
     answers = sum(post.reply_to is not None for post in voices)
     most = Counter(kinds[post.source] for post in readable or members)
@@ -332,9 +341,9 @@ def _story(
         answers=answers,
         kind=max(sorted(most), key=lambda kind: most[kind]),
         news=_news(quoted, facts.told),
-        routine=bool(readable) and all(is_routine(post.text) for post in readable),
-        substance=_substance(readable),
-        importance=_importance(readable, len(voices), families, answers, window),
+        routine=routine,
+        substance=_substance(fresh or readable),
+        importance=_importance(fresh or readable, len(voices), families, answers, window),
     )
 
 

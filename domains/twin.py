@@ -23,13 +23,13 @@ from domains.terms import STOPWORDS
 from domains.text import links, names, numbers, without_links, words
 
 # Evidence of a pair: weight in whole rare marks, and the share of the lesser story's weight that it makes up.
-EVIDENCE: Final = 2.2
+EVIDENCE: Final = 2.0
 SHARE: Final = 0.20
 # The same for two stories in one language, which lexical clustering saw and kept apart.
 EVIDENCE_SAME: Final = 3.5
 SHARE_SAME: Final = 0.36
 # So much of the evidence must be numbers, names or addresses: two fires share the words of any fire.
-HARD: Final = 1.1
+HARD: Final = 1.0
 HARD_SAME: Final = 1.5
 # What so many posts each agree on says what a story is about: then its share alone tells.
 DENSE: Final = 4
@@ -39,7 +39,10 @@ HARD_DENSE: Final = 0.5
 # Of fewer posts, a short story's share is taken of no less than this.
 LEAST: Final = 4.0
 # A pair inside a joined group may fall short of the bar by this factor.
-SLACK: Final = 0.6
+SLACK: Final = 0.5
+# Where a pair is so far above the bar, others may tell other parts of the happening, if they share this much of it.
+STRONG: Final = 1.5
+LOOSE: Final = 0.2
 # Two stories that continue one matter are one when they reach this part of the bar.
 KIN: Final = 0.5
 # Likeness fades by e in this time between two stories' posts, after a free while.
@@ -48,6 +51,8 @@ FREE: Final = timedelta(hours=6)
 # A story is judged by so many posts and so many characters of each.
 POSTS: Final = 12
 CHARS: Final = 700
+# A post that holds so many marks says as much as any.
+TELLING: Final = 15
 # A window of fewer stories is weighed as one of so many: in a small one, three stories with a name are not many.
 SMALL: Final = 40
 # A mark held by more than this share of a large window's stories finds no pairs.
@@ -152,9 +157,9 @@ class Window:
         ``kin`` are pairs, the lesser id first, known to continue one matter: they join more easily.
         """
         home: dict[int, set[int]] = {}
-        for _, one, other in self.pairs():
+        for score, one, other in self.pairs():
             a, b = home.get(one, {one}), home.get(other, {other})
-            if a is not b and all(self.likeness(x, y).score >= SLACK for x in a for y in b):
+            if a is not b and self._agree(score, a, b):
                 joined = a | b
                 home.update(dict.fromkeys(joined, joined))
         near = {pair: self.likeness(*pair).score for pair in kin if self._both(pair)}
@@ -165,6 +170,11 @@ class Window:
                 joined = a | b
                 home.update(dict.fromkeys(joined, joined))
         return tuple(sorted({tuple(sorted(group)) for group in home.values()}))
+
+    def _agree(self, score: float, a: set[int], b: set[int]) -> bool:
+        """Return whether two groups are one happening, as the pair that links them and all others say."""
+        least = LOOSE if score >= STRONG else SLACK
+        return all(self.likeness(x, y).score >= least for x in a for y in b)
 
     def _both(self, pair: tuple[int, int]) -> bool:
         return pair[0] in self._sketches and pair[1] in self._sketches
@@ -227,12 +237,14 @@ def _spell(word: str) -> str:
 
 
 def _sketch(posts: Sequence[Post], spell: Speller) -> _Sketch:
-    read = posts[:POSTS]
+    read = [_marks(post, spell) for post in posts[:POSTS]]
+    # Small talk around a piece of news says nothing against it: a post speaks by how much it tells, up to a point.
+    voices = [min(len(marks), TELLING) for marks in read]
     held: Counter[str] = Counter()
-    for post in read:
-        held.update(_marks(post, spell))
+    for marks, voice in zip(read, voices, strict=True):
+        held.update(dict.fromkeys(marks, voice))
     return _Sketch(
-        marks={mark: held[mark] / len(read) for mark in sorted(held)},
+        marks={mark: held[mark] / sum(voices) for mark in sorted(held)},
         langs=frozenset(post.lang for post in posts),
         posts=len(posts),
         first=min(post.at for post in posts),
@@ -241,7 +253,7 @@ def _sketch(posts: Sequence[Post], spell: Speller) -> _Sketch:
 
 
 def _marks(post: Post, spell: Speller) -> frozenset[str]:
-    text = without_links(post.text[:CHARS])
+    text = without_links(_prose(post)[:CHARS])
     urls = (*links(post.text[:CHARS]), *([post.url] if post.url else []))
     # An address of one segment names a site or a channel, not what happened.
     marks = {f"u:{url}" for url in urls if url.rstrip("/").count("/") > 3}
@@ -259,6 +271,11 @@ def _marks(post: Post, spell: Speller) -> frozenset[str]:
         else:
             marks.add(f"w:{spell.spell(low)[:5]}")
     return frozenset(marks)
+
+
+def _prose(post: Post) -> str:
+    """Return a post without its source's boilerplate: every post of a channel ends in the same words."""
+    return "\n".join(map(post.quote, post.sentences)) or post.text
 
 
 def _kind_weight(mark: str) -> float:

@@ -251,7 +251,7 @@ def _sections(digest: Digest, desk: _Desk) -> tuple[Section, ...]:
 
 def _item(story: DigestStory, desk: _Desk) -> Item:
     headline = _line(story.headline, desk)
-    lines = tuple(_line(sentence, desk) for sentence in story.sentences)
+    lines = tuple(_stopped(_line(sentence, desk)) for sentence in story.sentences)
     deltas = sequelpage.deltas(story, desk.phrases, lambda text, cited: _line(Sentence(text, (cited,)), desk))
     said = (headline, *lines, *(part for delta in deltas for part in delta.parts))
     notes = dict.fromkeys(note for line in said for note in line.notes)
@@ -281,6 +281,11 @@ def _line(sentence: Sentence, desk: _Desk) -> Line:
     cited = dict.fromkeys(citation.post for citation in sentence.citations)
     notes = tuple(desk.notes[row] for row in cited)
     return Line(clean(sentence.text), notes, notes[0].lang if notes else "")
+
+
+def _stopped(line: Line) -> Line:
+    """Return ``line`` with a full stop where its post left it out: another sentence follows in the same paragraph."""
+    return replace(line, text=f"{line.text}.") if line.text[-1:].isalnum() else line
 
 
 def _facts(story: DigestStory, desk: _Desk) -> tuple[str, ...]:

@@ -81,3 +81,41 @@ def test_the_longer_headline_wins_when_it_says_all_of_the_shorter(desk: Desk) ->
     desk.post("Train hit a paver at the Shchelkovo crossing.", story=1, source="d")
     story = writer.write(writer.SUBMODULAR, desk_of(desk)).stories[0]
     assert story.headline.text == "Train hit a paver at the Shchelkovo crossing"
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        # A clause of it was told, in the same numbers.
+        "The carrier Soltrans had asked for fifteen hryvnias, schoolchildren will pay 7 hryvnias.",
+        # It holds the whole of a sentence that was told.
+        "Deputy mayor Inna Dzvonar asked the carrier to buy twelve new buses.",
+    ],
+)
+def test_what_a_sentence_has_told_is_not_told_in_another(desk: Desk, again: str) -> None:
+    desk.post(
+        "Bus fare in Solvych rises to 14 hryvnias. Schoolchildren will pay 7 hryvnias. "
+        "The carrier buy twelve new buses.",
+        story=1,
+        source="a",
+    )
+    desk.post(f"Bus fare in Solvych rises to 14 hryvnias. {again}", story=1, source="b", hour=9)
+    desk.post("Bus fare in Solvych rises to 14 hryvnias, in three weeks.", story=1, source="c", hour=10)
+    for method in writer.METHODS:
+        (story,) = writer.write(method, desk_of(desk)).stories
+        told = " ".join(sentence.text for sentence in story.sentences)
+        assert (told.count("7 hryvnias"), told.count("twelve new buses")) in {(1, 1), (1, 0), (0, 1)}
+
+
+def test_the_same_words_with_another_number_are_another_fact(desk: Desk) -> None:
+    desk.post(
+        "Bus fare in Solvych rises. Schoolchildren will pay 7 hryvnias before noon.", story=1, source="a"
+    )
+    desk.post(
+        "Bus fare in Solvych rises. From next year on, schoolchildren will pay 9 hryvnias.",
+        story=1,
+        source="b",
+        hour=9,
+    )
+    (story,) = writer.write(writer.MMR, desk_of(desk)).stories
+    assert len(story.sentences) == 2

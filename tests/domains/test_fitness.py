@@ -55,6 +55,11 @@ def test_each_rule_has_a_sentence_that_offends_it(name: str) -> None:
     assert fitness(BAD[name]) < 1.0
 
 
+def test_a_pronoun_of_any_case_leans():
+    assert "leans on a pronoun" in blemishes("Полиция пришла к нему домой в 6:30 утра")
+    assert "leans on a pronoun" not in blemishes("Полиция пришла к директору домой в 6:30 утра")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -90,6 +90,14 @@ def test_routine_is_all_or_nothing() -> None:
     assert not survey(briefing(weather, post(2))).stories[0].routine
 
 
+def test_a_greeting_among_posts_is_no_voice() -> None:
+    greeting = post(2, "Good morning, Solvych! There is no need to hurry today.", source="b")
+    story = survey(briefing(post(1), greeting)).stories[0]
+    assert ([one.id for one in story.telling], story.families, story.sources) == ([1], 1, 1)
+    assert story.importance == survey(briefing(post(1))).stories[0].importance
+    assert [one.id for one in story.members] == [1, 2]
+
+
 def test_recent_and_many_weigh_more() -> None:
     alone = survey(briefing(post(1, hour=1))).stories[0].importance
     late = survey(briefing(post(1, hour=20))).stories[0].importance

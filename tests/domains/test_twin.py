@@ -1,5 +1,6 @@
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -139,6 +140,40 @@ def test_pieces_of_one_language_join_when_many_posts_agree() -> None:
 
     assert joined(DENSE) == ((1, 2),)
     assert joined(DENSE - 1) == ()
+
+
+def test_small_talk_around_the_news_says_nothing_against_it() -> None:
+    chatter = ("Ого, це ж треба", "Хто там був?", "Жах, звичайно", "А я спала")
+    news = [post(1, CINEMA["uk"], "uk"), *(post(2 + row, text, "uk") for row, text in enumerate(chatter))]
+    rest = [(row, [post(row, text, "en" if text.isascii() else "ru")]) for row, text in enumerate(OTHERS, 90)]
+    made = Window([(1, news), (20, [post(20, CINEMA["en"], "en")]), *rest])
+    assert made.groups() == ((1, 20),)
+
+
+def test_what_a_channel_writes_under_every_post_is_no_evidence() -> None:
+    footer = "Подписаться на «Типичный Сольвич» | Прислать новость"
+
+    def signed(row: int, text: str) -> Post:
+        whole = f"{text}\n\n{footer}"
+        return replace(post(row, whole, "ru"), sentences=((0, len(text)),))
+
+    bread, oaks = OTHERS[1], OTHERS[3]
+    made = Window([(1, [signed(1, bread)]), (2, [signed(2, oaks)])])
+    assert made.shared(1, 2) == Window([(1, [post(1, bread, "ru")]), (2, [post(2, oaks, "ru")])]).shared(1, 2)
+
+
+def test_a_pair_far_above_the_bar_joins_what_else_is_told_of_it() -> None:
+    detained = (
+        "Director of Mostremservis, Taras Humenchuk, detained over 18.6 million meant for Hrabivskyi Bridge."
+    )
+    both = f"{detained} A pontoon opens at Hrabivskyi Bridge in four days for 142 million, mayor Ostap Veresko said."
+    pontoon = (
+        "Понтон у Грабовского моста откроют через четыре дня за 142 миллиона, сообщил мэр Остап Вереско."
+    )
+    arrest = "Директор «Мостремсервиса» Тарас Гуменчук задержан: 18,6 миллиона для Грабовского моста."
+    made = window((both, "en"), (pontoon, "ru"), (arrest, "ru"))
+    assert made.likeness(2, 3).score < 1.0
+    assert made.groups() == ((1, 2, 3),)
 
 
 @given(st.permutations([*CINEMA.items(), *CUP.items(), *(("ru", text) for text in OTHERS)]))

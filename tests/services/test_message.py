@@ -103,7 +103,7 @@ def test_a_story_too_long_for_a_message_parts_between_sentences():
     made = messages(page(digest, run=1))
     assert len(made) > 2
     check(digest, made)
-    assert all(" ".join(text.split()).endswith("Слово [1]") for text in parts_of(made)[:-1])
+    assert all(" ".join(text.split()).endswith("Слово. [1]") for text in parts_of(made)[:-1])
 
 
 def test_a_word_longer_than_a_message_is_cut_and_keeps_every_character():

@@ -102,6 +102,16 @@ def test_a_story_says_how_much_stands_behind_it():
     assert items[4].facts[1] == "1 источник"
 
 
+def test_a_sentence_that_its_post_left_open_ends_in_a_full_stop():
+    desk = DigestDesk()
+    lines = [said(desk.post("a_b", text, "en", 1)) for text in ("Mill burns", "Nobody was hurt", "It rains!")]
+    desk.story("main", *lines)
+    (item,) = page(desk.digest(), run=1).items
+    assert (item.headline.text, *(line.text for line in item.lines)) == (
+        "Mill burns", "Nobody was hurt.", "It rains!",
+    )  # fmt: skip
+
+
 def test_times_name_their_date_in_a_window_of_two_days():
     digest = trilingual()
     window = replace(DAY, end=DAY.end + timedelta(hours=8))
