@@ -38,7 +38,7 @@ up: $(UV) ## Keep servers, worker and beat running until Ctrl-C
 test: $(UV) ## Run every test but the drill (ARGS="-k word" picks some)
 	@$(RUN) pytest -m "not drill" $(ARGS)
 
-drill: $(UV) ## Run the tests that take minutes: a run under Prometheus and Alertmanager, attacks on the API
+drill: $(UV) ## Run the tests that take minutes: under Prometheus, with stores and RabbitMQ that fail, attacks on the API
 	@$(RUN) pytest -m drill $(ARGS)
 
 chaos: $(UV) ## The long form: kill at chosen places, then 1,000 runs under 200 faults on two brokers, with reports

@@ -31,7 +31,7 @@ INVARIANTS = Path(__file__).with_name("invariants.sql").read_text(encoding="utf-
 CHANNELS = (("file", ""), ("pigeon", ""))
 # Leases and sweeps as short as settings allow. Many processes: Celery replaces dead ones about once a second.
 SHORT = {"sweep_s": "1", "lease_s": "2", "retry_base_s": "0.5", "worker_processes": "6", "log_level": "info"}
-WAIT_S = 60.0
+WAIT_S = 200.0
 TELLING = {"run": "id", "run_step": "run_id", "claim": "run_id", "fate": "run_id", "delivery": "run_id"}
 
 

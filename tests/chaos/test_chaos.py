@@ -20,7 +20,7 @@ from services.schema import Run, Subscription, Tenant
 from tasks import job
 from tests.chaos.arena import SHORT
 
-pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("chaos"), pytest.mark.timeout(600)]
 SVODKA = Path(sys.executable).with_name("svodka")
 STEPS = ("begin", "brief", "plan", "retrieve", "draft", "verify", "correct", "rank", "gate")
 PLACES = [
@@ -30,7 +30,9 @@ PLACES = [
     *(f"-pigeon.{when}" for when in ("claimed", "unsent", "sent", "uncommitted")),
 ]
 DECK = random.Random(2026).sample(PLACES, len(PLACES))
-SEEDS = 2
+# Each part of the deck is killed in one test: the first in every run of the tests, the others in the drill.
+PARTS = 3
+drilled = pytest.mark.drill
 LETTERS = deadletter.Job("digest.make", Run)
 # Killed between the beginning and the end of sending: nobody can know, so it is shown and not sent again.
 UNKNOWABLE = ("-pigeon.unsent", "-pigeon.sent", "-pigeon.uncommitted")
@@ -58,11 +60,11 @@ def at_moments(arena, runs, seed, count):
         yield moment
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
-def test_a_worker_killed_at_any_point_of_a_run_costs_nothing_but_time(arena, news, seed):
-    places = DECK[seed::SEEDS]
+@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=drilled) for part in range(1, PARTS))])
+def test_a_worker_killed_at_any_point_of_a_run_costs_nothing_but_time(arena, news, part):
+    places = DECK[part::PARTS]
     with arena.database.transaction() as session:
-        lists = arena.runs(session, news, f"kill-{seed}", subscriptions=len(places), days=1)
+        lists = arena.runs(session, news, f"kill-{part}", subscriptions=len(places), days=1)
         runs = list(chain(*lists))
         struck = dict(zip(runs, places, strict=True))
         for run_id, place in struck.items():
@@ -125,6 +127,7 @@ def test_postgres_crashes(arena, alone):
     assert arena.settle(alone) == []
 
 
+@drilled
 def test_every_session_of_postgres_is_cut(arena, alone):
     for _ in at_moments(arena, alone, 5, 2):
         arena.cut_sessions()
@@ -150,11 +153,10 @@ def test_beat_dies_and_two_beats_close_the_same_windows(arena, news):
 @pytest.mark.parametrize(
     "places",
     [
-        (".draft.computed", "-pigeon.unsent"),
-        (".finish.before", "-file.unsent"),
-        ("-file.claimed",),
+        pytest.param((".draft.computed", "-pigeon.unsent"), id=".draft.computed -pigeon.unsent"),
+        pytest.param((".finish.before", "-file.unsent"), id=".finish.before -file.unsent", marks=drilled),
+        pytest.param(("-file.claimed",), id="-file.claimed", marks=drilled),
     ],
-    ids=" ".join,
 )
 def test_a_worker_that_oversleeps_its_lease_changes_nothing(arena, news, places):
     """It wakes when others have long done its work; its last words are kept by nobody."""

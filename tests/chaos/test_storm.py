@@ -1,4 +1,4 @@
-"""The short form of a storm on RabbitMQ; the long form on both brokers is `make chaos`."""
+"""The short form of a storm on RabbitMQ, in the drill; the long form on both brokers is `make chaos`."""
 
 from argparse import Namespace
 
@@ -11,6 +11,7 @@ FAULTS = ("broker_killed", "broker_emptied", "broker_silent", "worker_killed", "
 
 
 @pytest.mark.chaos
+@pytest.mark.drill
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(bool(WHY), reason=str(WHY))
 def test_whatever_happens_to_rabbitmq_each_run_ends_one_way_and_arrives_once():

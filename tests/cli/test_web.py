@@ -32,7 +32,7 @@ def test_the_api_answers_until_it_is_stopped(environment, svodka):
     with subprocess.Popen(COMMAND, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert base in process.stdout.readline()
-            wait_until(lambda: healthy(base), timeout_s=120)
+            wait_until(lambda: healthy(base), timeout_s=200)
             with httpx.Client(base_url=base, trust_env=False, timeout=60) as client:
                 body = {"question": "How much is the bus fare?"}
                 assert client.post("/rag/query", json=body).status_code == 401
@@ -55,7 +55,7 @@ def test_a_port_that_is_taken_is_said(environment):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         environment["SVODKA_WEB_PORT"] = str(taken.getsockname()[1])
         done = subprocess.run(
-            COMMAND, env=environment, capture_output=True, text=True, timeout=120, check=False
+            COMMAND, env=environment, capture_output=True, text=True, timeout=200, check=False
         )
     assert done.returncode == 1
     assert "SVODKA_WEB_PORT" in done.stderr
@@ -64,7 +64,7 @@ def test_a_port_that_is_taken_is_said(environment):
 
 def test_a_schema_that_is_behind_is_said(environment, bare_database):
     environment["SVODKA_DATABASE_URL"] = bare_database.engine.url.render_as_string(hide_password=False)
-    done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 1
     assert "svodka migrate" in done.stderr
 

@@ -172,7 +172,7 @@ def test_killed_with_9_it_leaves_nothing_and_the_next_one_starts(var, supervise,
     pids = pids_of(stack.attach(var))
     killed.kill()
     killed.wait()
-    wait_until(partial(none_lives, pids), timeout_s=30)
+    wait_until(partial(none_lives, pids), timeout_s=100)
     assert stack.attach(var) is None
     assert stack.attach(var) is None
     with supervisor(var, sleeper):
@@ -187,7 +187,7 @@ def test_killed_with_9_the_next_one_need_not_wait_for_the_end(var, supervise, sl
     with supervisor(var, sleeper):
         assert redis.Redis.from_url(stack.attach(var).broker_url, retry=ONCE).ping()
         # The new one may have taken over the old PostgreSQL: it was never without a user.
-        wait_until(lambda: none_lives(pids - pids_of(stack.attach(var))), timeout_s=30)
+        wait_until(lambda: none_lives(pids - pids_of(stack.attach(var))), timeout_s=100)
 
 
 @pytest.mark.parametrize("name", ["postgres", "valkey", "sleeper"])
@@ -200,7 +200,7 @@ def test_what_dies_is_started_again_where_it_was(var, name, sleeper):
             now = stack.attach(var).process(name)
             return now is not None and now.pid != before.process(name).pid
 
-        one.ready(another, timeout_s=20)
+        one.ready(another, timeout_s=100)
         after = stack.attach(var)
         assert (after.database_url, after.broker_url) == (before.database_url, before.broker_url)
         database = Database(after.database_url)
@@ -278,7 +278,7 @@ def test_a_log_that_has_grown_is_turned_while_its_writer_writes(var, monkeypatch
     script = "yes a line of a log | head -c 11000000; while :; do echo more; sleep 0.01; done"
     chatty = Child("chatty", ("/bin/sh", "-c", script))
     with supervisor(var, chatty) as one:
-        one.ready((var / "log" / "chatty.log.1").exists, timeout_s=20)
+        one.ready((var / "log" / "chatty.log.1").exists, timeout_s=100)
         log = var / "log" / "chatty.log"
         one.ready(lambda: log.read_text().endswith("more\n"))
     assert (var / "log" / "chatty.log.1").read_text().startswith("a line of a log\n")

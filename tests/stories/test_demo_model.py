@@ -8,7 +8,7 @@ import pytest
 
 from tests.stories.test_demo import environment, ours, svodka  # noqa: F401  a fixture
 
-pytestmark = pytest.mark.xdist_group("stack")
+pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture
@@ -44,6 +44,7 @@ def made(environment, tmp_path):  # noqa: F811
     return json.loads(svodka(inside, "digest", "list", "--json").stdout)
 
 
+@pytest.mark.drill
 def test_the_demo_writes_by_model_and_says_so(environment, tmp_path, provider):  # noqa: F811
     shown = demo(environment, provider())
     assert "written by a model" in shown

@@ -59,7 +59,7 @@ def running(environment, folder):
             yield found
         finally:
             up.send_signal(signal.SIGTERM)
-            up.wait(timeout=90)
+            up.wait(timeout=200)
     assert up.returncode == 0
 
 
@@ -139,7 +139,7 @@ def test_a_graph_that_is_killed_costs_no_answer_and_comes_back(running, world, e
         guard = psutil.Process(running.process("graph").pid)
         for process in guard.children(recursive=True):
             process.kill()
-        wait_until(lambda: missing() == {"graph"}, timeout_s=60, every_s=0)
+        wait_until(lambda: missing() == {"graph"}, timeout_s=200, every_s=0)
         wait_until(lambda: missing() == set(), timeout_s=300, every_s=0.5)
     # What it had written is there again.
     assert drawn(running, world)

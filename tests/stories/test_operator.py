@@ -53,19 +53,19 @@ def up(environment):
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            running = wait_until(lambda: stack.attach(Path(environment["SVODKA_VAR"])), timeout_s=120)
+            running = wait_until(lambda: stack.attach(Path(environment["SVODKA_VAR"])), timeout_s=200)
             database = Database(running.database_url)
             yield database
             database.dispose()
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=60)
+            process.wait(timeout=200)
     assert process.returncode == 0
 
 
 def svodka(environment, *arguments):
     command = [sys.executable, "-c", "import cli; cli.main()", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -36,7 +36,7 @@ pytestmark = [
     pytest.mark.filterwarnings(
         "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
     ),
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(600),
 ]
 ASKERS = 8
 ENOUGH = 24
@@ -148,6 +148,7 @@ class Load:
         assert self.wrong == []
 
 
+@pytest.mark.drill
 def test_stores_that_stop_under_load_cost_no_answer_and_heal_by_themselves(world, tenant_id, qdrant, tunnel):
     headers = bearer(issue(world, tenant_id, "ask", per_minute=100_000))
     with serving(application.build(world), world) as port, Load(f"http://127.0.0.1:{port}", headers) as load:

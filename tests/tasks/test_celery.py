@@ -326,9 +326,9 @@ def test_a_real_worker_does_a_nudged_run(process, database, queues, valkey_url, 
             with database.transaction() as session:
                 return session.scalars(select(Delivery.state)).all() == ["done"]
 
-        wait_until(delivered, timeout_s=40)
+        wait_until(delivered, timeout_s=150)
         running.send_signal(signal.SIGTERM)
-        assert running.wait(20) == 0
+        assert running.wait(60) == 0
     finally:
         if running.poll() is None:
             os.killpg(running.pid, signal.SIGKILL)

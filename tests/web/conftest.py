@@ -2,10 +2,11 @@
 
 import os
 import random
+import secrets
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -34,8 +35,14 @@ class Flower:
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+    """A port of loopback for a server that is started later.
+
+    It lies below those that the kernel gives to whoever asks for any, so nobody comes by it in the meantime.
+    """
+    while True:
+        port = secrets.randbelow(20_000) + 10_000
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @contextmanager
@@ -62,7 +69,7 @@ def serving(folder, **settings):
             yield flower
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=120)
     assert process.returncode == 0, log.read_text()
 
 
