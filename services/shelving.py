@@ -45,7 +45,8 @@ class VectorDue(Base):
     """
 
     __tablename__ = "vector_due"
-    __table_args__ = (Index("ix_vector_due_next", "tenant_id", "next_at"),)
+    # The order of turns: what was made due at one moment is not sorted again for each batch.
+    __table_args__ = (Index("ix_vector_due_turn", "tenant_id", "next_at", "item_id"),)
     collection: Mapped[str] = mapped_column(primary_key=True)
     generation: Mapped[int] = mapped_column(Integer, primary_key=True)
     item_id: Mapped[int] = mapped_column(primary_key=True)
