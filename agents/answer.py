@@ -5,7 +5,7 @@
     smart      plan (1 call) ─▶ read each query ─▶ draft (1 call) ─▶ verify ─▶ correct ≤ 1 ─▶ rank ≤ 2 ─▶ Answer
 
 "auto" begins with the fast path and is lifted to the smart one when the posts seem to answer, but nothing that the model
-wrote of them held. When the support is under `answer.KNOWN`, nobody is asked: it is not known.
+wrote of them held. When the support is under `answer_line.KNOWN`, nobody is asked: it is not known.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,8 +16,9 @@ from agents import answer_show
 from agents.answer_show import Showing
 from agents.interview import Asked, Interview
 from agents.prompt import Block
-from domains import answer, limits, verify
-from domains.answer import Answer, Found, Passage, Question, Ruler, Taken
+from domains import answer_line, answer_turn, limits, verify
+from domains.answer import Answer, Found, Passage, Question, Taken
+from domains.answer_line import Ruler
 from domains.digest import Citation, DraftStory, Rung, Sentence
 from domains.domain import Domain
 from domains.fitness import fitness
@@ -33,6 +34,7 @@ from domains.wording import Vocabulary
 SHOWN_TOKENS: Final = 2_600
 SECTION: Final = "answer"
 UNKNOWN: Final = "the posts do not answer this"
+DANGLING: Final = "it leans on an earlier question, and there is none"
 # How a failed check is told to a model: in our words, since the sentence itself may be somebody's lure.
 _TOLD: Final[Mapping[str, str]] = {
     "cites": "no quote of its claims was found in the posts",
@@ -81,9 +83,9 @@ class _Case:
         self.room, self.passages = room, passages[: room.domain.limits.documents]
         self._lexicon = Lexicon(room.language)
         question = room.question
-        self._ruler = Ruler(question.sought, question.lang, room.lexical)
-        self.lines = answer.weighed(question, self.passages, room.lexical)
-        self.support = answer.support_of(self.lines)
+        self._ruler = Ruler(question, room.lexical, self.passages)
+        self.lines = answer_line.weighed(question, self.passages, self._ruler)
+        self.support = answer_line.support_of(self.lines)
         langs = dict.fromkeys(one.post.lang for one in self.passages)
         self._stories = {lang: number for number, lang in enumerate(langs, 1)}
         posts = {one.post.id: one.post for one in self.passages}
@@ -92,7 +94,7 @@ class _Case:
             posts=posts,
             members=dict.fromkeys(self._stories.values(), frozenset(posts)),
             briefs=tuple(
-                Brief(number, lang, frozenset(), families, answer.SENTENCES)
+                Brief(number, lang, frozenset(), families, answer_line.SENTENCES)
                 for lang, number in self._stories.items()
             ),
             told={},
@@ -103,7 +105,7 @@ class _Case:
 
     def extract(self) -> Drafted:
         """Return the best sentences of the posts, each its own quote."""
-        best = answer.chosen(self.lines, self._lexicon)
+        best = answer_line.chosen(self.room.question, self.lines, self._lexicon)
         said = [Sentence(line.text, (Citation(line.post.id, line.span, line.text),)) for line in best]
         return self.judged(said, "extractive")
 
@@ -126,7 +128,7 @@ class _Case:
         support = self._supported(sentences)
         share = len(sentences) / len(said) if said else 0.0
         fit = sum(fitness(one.text) for one in sentences) / len(sentences) if sentences else 0.0
-        score = share * (min(1.0, support / (2 * answer.KNOWN)) + fit) / 2
+        score = share * (min(1.0, support / (2 * answer_line.KNOWN)) + fit) / 2
         return Drafted(sentences, tuple(findings), rung, round(score, 6), support)
 
     def _supported(self, sentences: Sequence[Sentence]) -> float:
@@ -147,6 +149,8 @@ class _Case:
 def respond(room: Room) -> Answer:
     """Return the answer to the room's question."""
     path = room.question.path
+    if room.question.dangling:
+        return Answer((), "extractive", "extractive", 0.0, 0.0, DANGLING, 1)
     if room.interview is None:
         return _extracted(
             _Case(room, _passages(room, _variants(room) if path == "smart" else [])),
@@ -159,20 +163,20 @@ def respond(room: Room) -> Answer:
 
 def _extracted(case: _Case, why: str, steps: int = 2, path: Taken = "extractive") -> Answer:
     """Return the extract, when the posts bear on the question at all."""
-    if case.support < answer.KNOWN:
+    if case.support < answer_line.KNOWN:
         return Answer((), path, "extractive", case.support, 0.0, UNKNOWN, steps)
     return _told(case.extract(), path, why, steps)
 
 
 def _told(drafted: Drafted, path: Taken, why: str, steps: int) -> Answer:
-    if not drafted.sentences or drafted.support < answer.KNOWN:
+    if not drafted.sentences or drafted.support < answer_line.KNOWN:
         return Answer((), path, drafted.rung, drafted.support, 0.0, UNKNOWN, steps)
     return Answer(drafted.sentences, path, drafted.rung, drafted.support, drafted.score, why, steps)
 
 
 def _fast(room: Room, interview: Interview) -> Answer:
     case = _Case(room, _passages(room, []))
-    if case.support < answer.KNOWN:
+    if case.support < answer_line.KNOWN:
         return Answer((), "fast", "extractive", case.support, 0.0, UNKNOWN, 2)
     shown = answer_show.show(case.lines, SHOWN_TOKENS)
     if not shown.items:
@@ -196,7 +200,7 @@ def _smart(room: Room, interview: Interview, fast: int = 0) -> Answer:
     queries = [] if isinstance(asked, Extractive) else [_clean(asked, one) for one in asked.value["queries"]]
     case = _Case(room, _passages(room, queries or _variants(room)))
     steps = limits.FAST_STEPS
-    if case.support < answer.KNOWN:
+    if case.support < answer_line.KNOWN:
         return Answer((), "smart", "extractive", case.support, 0.0, UNKNOWN, steps)
     shown = answer_show.show(case.lines, SHOWN_TOKENS)
     said = (
@@ -213,7 +217,11 @@ def _smart(room: Room, interview: Interview, fast: int = 0) -> Answer:
             said = again
     # Of the two candidates the one that verifies better; prose wins a tie, people prefer it.
     spare = case.extract()
-    if said.sentences and said.support >= answer.KNOWN and said.score >= spare.score * (not said.findings):
+    if (
+        said.sentences
+        and said.support >= answer_line.KNOWN
+        and said.score >= spare.score * (not said.findings)
+    ):
         return _told(said, "smart", "written by a model, each sentence verified", steps)
     return _told(
         said if said.score > spare.score else spare,
@@ -236,7 +244,7 @@ def _draft(
 
 
 def _sentences(value: Any, cited: Sequence[Citation | None], asked: Asked) -> Iterator[Sentence]:
-    for line in value["sentences"][: answer.SENTENCES]:
+    for line in value["sentences"][: answer_line.SENTENCES]:
         found = [cited[number - 1] for number in line["claims"] if number <= len(cited)]
         yield Sentence(
             _clean(asked, line["text"]), tuple(dict.fromkeys(one for one in found if one is not None))
@@ -244,7 +252,7 @@ def _sentences(value: Any, cited: Sequence[Citation | None], asked: Asked) -> It
 
 
 def _question(room: Room) -> list[Block]:
-    before = [Block("asked before:", normalise(room.before.query))] if room.before else []
+    before = [Block("asked before:", normalise(answer_turn.subject(room.before)))] if room.before else []
     return [*before, Block("question:", normalise(room.question.text))]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agents.prompt import Block
-from domains.answer import Line
+from domains.answer_line import Line
 from domains.digest import Citation
 from domains.lure import LINE_SIGNS, lures
 from domains.post import Post

@@ -13,7 +13,7 @@ from typing import Final
 from agents import answer as answerer
 from agents.answer import Room
 from agents.interview import Interview
-from domains import answer, domain
+from domains import answer, answer_turn, domain
 from domains.answer import (
     Answer,
     Found,
@@ -89,10 +89,15 @@ class Asker:
         note("route")
         stages = _Stages()
         routed = route(world, tenant_id, text, turns, request=request)
-        before = routed.follows if routed.follows in turns else None
+        before = routed.follows if routed.follows in turns else answer_turn.leaning(text, turns)
         stages.add("route", time.perf_counter() - began)
         question = Question(
-            text, world.language.detect(text), asking.filters, asking.path, answer.followed(text, before)
+            text,
+            world.language.detect(text),
+            asking.filters,
+            asking.path,
+            answer_turn.followed(text, before) if before else "",
+            dangling=before is None and answer_turn.leans_on_person(text),
         )
         gateway = world.gateways.open(Payer(tenant_id, request))
         room = Room(
@@ -113,7 +118,7 @@ class Asker:
         told = self._kept(tenant_id, asking, told, gateway)
         if asking.session:
             name = before.route if before else routed.route
-            sessions.add(asking.session, turns, Turn(question.sought, name, world.clock.now()))
+            sessions.add(asking.session, turns, Turn(answer_turn.kept(text, before), name, world.clock.now()))
         self._counted(asking, told, made, modelled=gateway is not None)
         return told
 
@@ -196,7 +201,7 @@ def _told(
         request=request,
         question=text,
         known=made.known,
-        answer=" ".join(sentence.text for sentence in made.sentences),
+        answer="\n".join(sentence.text for sentence in made.sentences),
         sentences=tuple(
             ToldSentence(
                 sentence.text,
@@ -217,5 +222,5 @@ def _told(
         missing=tuple(ToldMissing(one.leg, one.why) for one in stages.missing.values()),
         degraded=bool(stages.missing),
         session=asking.session,
-        follows=before.query if before else "",
+        follows=answer_turn.subject(before) if before else "",
     )
