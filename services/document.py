@@ -18,8 +18,7 @@ from domains.errors import Refused
 from domains.lifecycle import State
 from domains.post import Span
 from services import sequelpage
-from services.note import Line
-from services.page import Item, Page
+from services.page import Item, Page, clean
 
 SCHEMA: Final = Path(__file__).parent / "schemas" / "digest.schema.json"
 
@@ -228,11 +227,8 @@ def _story(item: Item, marks: dict[int, int]) -> StoryDocument:
     story = item.story
     return StoryDocument(
         story=story.story,
-        headline=_sentence(item.headline, story.headline, marks),
-        sentences=tuple(
-            _sentence(line, sentence, marks)
-            for line, sentence in zip(item.lines, story.sentences, strict=True)
-        ),
+        headline=_sentence(story.headline, marks),
+        sentences=tuple(_sentence(sentence, marks) for sentence in story.sentences),
         posts=story.posts,
         sources=story.sources,
         families=story.families,
@@ -271,9 +267,9 @@ def _trend(facts: Facts) -> TrendDocument:
     )
 
 
-def _sentence(line: Line, sentence: Sentence, marks: dict[int, int]) -> SentenceDocument:
+def _sentence(sentence: Sentence, marks: dict[int, int]) -> SentenceDocument:
     return SentenceDocument(
-        line.text,
+        clean(sentence.text),
         tuple(_citation(one, marks) for one in sentence.citations),
     )
 

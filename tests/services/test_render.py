@@ -229,6 +229,16 @@ class TestJson:
         )
         assert datetime.fromisoformat(told["window"]["start"]) == trilingual().window.start
 
+    def test_a_sentence_is_what_its_post_says_even_where_people_read_a_full_stop(self, renderer):
+        desk = DigestDesk()
+        desk.story("main", *(said(desk.post("a_b", text, "en", 1)) for text in ("Mill burns", "Nobody died")))
+        parcel = renderer.parcel(desk.digest(), key="k", run=1)
+        (story,) = json.loads(parcel.json)["sections"][0]["stories"]
+        assert (
+            story["sentences"][0]["text"] == story["sentences"][0]["citations"][0]["quote"] == "Nobody died"
+        )
+        assert "Nobody died. " in parcel.markdown
+
     def test_its_keys_are_sorted(self, parcel):
         assert list(json.loads(parcel.json)) == sorted(json.loads(parcel.json))
         assert parcel.json.endswith(b"\n}\n")
