@@ -13,8 +13,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from services import guard, settings
-from services.valkey import free_port
-from tests.servers import wait_until
+from tests.servers import free_port, wait_until
 
 # /usr/sbin's of that name changes to a user that owns nothing here.
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")

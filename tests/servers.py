@@ -1,7 +1,9 @@
 """Real servers for the tests: one PostgreSQL for all workers of a run, cheap copies of one migrated database."""
 
+import secrets
+import socket
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from uuid import uuid4
 
 import psycopg
@@ -27,6 +29,17 @@ def wait_until(predicate, *, timeout_s=60.0, every_s=0.02):
             raise AssertionError(f"not within {timeout_s} s: {predicate}")
         time.sleep(every_s)
     return value
+
+
+def free_port():
+    """A port of loopback for a server that is started later.
+
+    It lies below those that the kernel gives to whoever asks for any, so nobody comes by it in the meantime.
+    """
+    while True:
+        port = secrets.randbelow(20_000) + 10_000
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @contextmanager

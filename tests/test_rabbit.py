@@ -33,7 +33,7 @@ def test_a_quorum_queue_outlives_a_killed_node_and_not_an_emptied_one(tmp_path):
         assert not node.answers()
         node.start()
         with Connection(node.url) as connection, connection.SimpleQueue(QUEUE) as queue:
-            assert queue.get(timeout=10).payload == "nudge"
+            assert queue.get(timeout=60).payload == "nudge"
         node.stop()
         node.empty()
         node.start()

@@ -9,8 +9,7 @@ import urllib.request
 import pytest
 
 from tests.monitoring.test_baseline import Prometheus, document
-from tests.servers import wait_until
-from tests.web.conftest import free_port
+from tests.servers import free_port, wait_until
 
 ALERTS = {
     "SVODKA_ALERT_TELEGRAM_CHAT": "-100123", "SVODKA_TELEGRAM_TOKEN": "1:x", "SVODKA_ALERT_MAIL_TO": "ops@example.org",

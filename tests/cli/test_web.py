@@ -10,8 +10,7 @@ import pytest
 
 from cli import web
 from services import settings
-from tests.servers import wait_until
-from tests.web.conftest import free_port
+from tests.servers import free_port, wait_until
 
 COMMAND = (sys.executable, "-c", "import cli; cli.main()", "web")
 

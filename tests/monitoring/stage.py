@@ -37,8 +37,7 @@ from tests.llm_server import LlmServer, status
 from tests.provider import Retelling, author
 from tests.receiver import Receiver
 from tests.receiver import status as say
-from tests.servers import wait_until
-from tests.web.conftest import free_port
+from tests.servers import free_port, wait_until
 
 ALERTMANAGER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 PROGRAMS = {

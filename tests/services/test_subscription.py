@@ -146,7 +146,7 @@ def test_a_person_and_a_beat_at_once_close_no_time_twice(database, tenant_id):
     with database.transaction() as session:
         row = subscription.find(session, tenant_id, session.get_one(Subscription, row_id).name)
         with ThreadPoolExecutor(1) as pool:
-            pool.submit(beat, database, DAY + ONE_DAY).result(timeout=10)
+            pool.submit(beat, database, DAY + ONE_DAY).result(timeout=60)
         subscription.close_now(session, row, DAY + ONE_DAY + timedelta(hours=3))
     assert_tiles(windows(database, row_id), DAY, covered(database, row_id))
 

@@ -21,8 +21,7 @@ from cli import frame
 from domains.retrieval import Query
 from services import arcade, stack
 from services.schema import Post
-from tests.servers import wait_until
-from tests.web.conftest import free_port
+from tests.servers import free_port, wait_until
 
 pytestmark = [
     pytest.mark.skipif(not arcade.installed(), reason="the extra `graph` is not here"),

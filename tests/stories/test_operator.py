@@ -18,8 +18,8 @@ from services import stack
 from services.database import Database
 from services.schema import DeadLetter, Delivery
 from tests import browser
-from tests.servers import wait_until
-from tests.web.conftest import PASSWORD, USER, free_port
+from tests.servers import free_port, wait_until
+from tests.web.conftest import PASSWORD, USER
 
 pytestmark = [pytest.mark.browser, browser.needed, pytest.mark.xdist_group("stack"), pytest.mark.timeout(600)]
 NEWS = (

@@ -2,11 +2,9 @@
 
 import os
 import random
-import secrets
-import socket
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -17,7 +15,7 @@ import pytest
 from services import deadletter, work
 from services.schema import Source
 from tests import rows
-from tests.servers import wait_until
+from tests.servers import free_port, wait_until
 
 USER, PASSWORD = "operator", "correct horse battery staple"
 
@@ -32,17 +30,6 @@ class Flower:
     def client(self, **kwargs):
         """A client that signs in unless told otherwise."""
         return httpx.Client(base_url=self.url, **{"auth": (USER, PASSWORD), "timeout": 30} | kwargs)
-
-
-def free_port():
-    """A port of loopback for a server that is started later.
-
-    It lies below those that the kernel gives to whoever asks for any, so nobody comes by it in the meantime.
-    """
-    while True:
-        port = secrets.randbelow(20_000) + 10_000
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
 
 
 @contextmanager
