@@ -17,7 +17,7 @@ from tests.servers import free_port, wait_until
 
 # /usr/sbin's of that name changes to a user that owns nothing here.
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-START_S = 60.0
+START_S = 200.0
 CONFIGURATION = """
 listeners.tcp.1 = 127.0.0.1:{port}
 disk_free_limit.absolute = 50MB
