@@ -133,7 +133,8 @@ class Segment:
                 self.langs, np.array([lang.encode("ascii", "replace")[:8] for lang in scope.langs], "S8")
             )
         if scope.since is not None:
-            mask &= self.times >= int(np.ceil(scope.since.timestamp()))
+            # Times are kept in whole seconds: what is within one of the bound is left to who knows the post.
+            mask &= self.times >= int(np.floor(scope.since.timestamp()))
         if scope.until is not None:
             mask &= self.times < int(np.ceil(scope.until.timestamp()))
         return mask

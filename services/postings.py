@@ -14,6 +14,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -88,13 +89,19 @@ class Postings:
         return self._shard(shelf, tenant_id).points
 
     def drop(self, shelf: Shelf) -> None:
-        """Delete every tenant's segments of the shelf."""
+        """Delete every tenant's segments of the shelf, and this machine's files of them."""
         with self._database.transaction() as session:
-            session.execute(
-                delete(VectorSegment).where(
+            gone = session.scalars(
+                delete(VectorSegment)
+                .where(
                     VectorSegment.collection == shelf.collection, VectorSegment.generation == shelf.generation
                 )
-            )
+                .returning(VectorSegment.sha256)
+            ).all()
+        with self._lock:
+            for known in [one for one in self._ready if one[0] == shelf]:
+                del self._ready[known]
+        self._forget(gone)
 
     def close(self) -> None:
         """Let go of the mapped files."""
@@ -124,11 +131,14 @@ class Postings:
         segments = [segment for row in rows if (segment := self._segment(row)) is not None]
         if len(segments) < len(rows):
             return None
-        shard = Shard(segments)
+        shard, seal = Shard(segments), tuple(row.sha256 for row in rows)
         with self._lock:
-            self._ready[shelf, tenant_id] = _Ready(tuple(row.sha256 for row in rows), shard)
+            before = self._ready.get((shelf, tenant_id))
+            self._ready[shelf, tenant_id] = _Ready(seal, shard)
             while len(self._ready) > SHARDS:
                 self._ready.popitem(last=False)
+        # Another machine's process merged them: nobody else takes their files away here.
+        self._forget(sorted(set(before.seal) - set(seal)) if before else ())
         return shard
 
     def _append(self, shelf: Shelf, tenant_id: int, segment: Segment) -> None:
@@ -152,9 +162,7 @@ class Postings:
             whole = merged(parts, first=run[0].id == rows[0].id)
             if not self._replace(shelf, tenant_id, run, whole):
                 return
-            for row in run:
-                # Who has mapped it keeps it.
-                self._path(row).unlink(missing_ok=True)
+            self._forget([row.sha256 for row in run])
 
     def _replace(self, shelf: Shelf, tenant_id: int, run: Sequence[_Stored], whole: Segment) -> bool:
         """Put one segment in the place of several, unless somebody else has done so; return whether it was done."""
@@ -196,12 +204,26 @@ class Postings:
             return False
         disk.make(path.parent)
         draft = path.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}")
-        draft.write_bytes(body)
-        draft.replace(path)
+        try:
+            draft.write_bytes(body)
+            draft.replace(path)
+        finally:
+            # A full disk is not filled further with halves.
+            draft.unlink(missing_ok=True)
         return True
 
+    def _forget(self, hashes: Sequence[str]) -> None:
+        """Delete files; who has mapped one keeps it, who still needs one fetches it again."""
+        for sha256 in hashes:
+            # What cannot be deleted costs room, and no search.
+            with suppress(OSError):
+                self._file(sha256).unlink(missing_ok=True)
+
     def _path(self, row: _Stored) -> Path:
-        return self._folder / f"{row.sha256}.postings"
+        return self._file(row.sha256)
+
+    def _file(self, sha256: str) -> Path:
+        return self._folder / f"{sha256}.postings"
 
 
 def _of(shelf: Shelf, tenant_id: int) -> tuple[Any, ...]:

@@ -41,11 +41,23 @@ class Qdrant:
 
     def __init__(self, client: QdrantClient) -> None:
         self._client = client
+        # Shelves whose indexes this process has seen to; a generation of each collection answers, another may be built.
+        self._indexed: set[str] = set()
 
     def prepare(self, shelf: Shelf) -> None:
-        """Make the collection and the indexes of its payload, unless they are there."""
-        if self._ask(lambda: self._client.collection_exists(shelf.name)):
-            return
+        """Make the collection and the indexes of its payload, unless they are there.
+
+        Who made the collection may have died before its indexes: each process asks for them once, which changes nothing
+        where they are.
+        """
+        if not self._ask(lambda: self._client.collection_exists(shelf.name)):
+            self._make(shelf)
+            self._indexed.discard(shelf.name)
+        if shelf.name not in self._indexed:
+            self._index_all(shelf)
+            self._indexed.add(shelf.name)
+
+    def _make(self, shelf: Shelf) -> None:
         dense = models.VectorParams(size=shelf.width, distance=models.Distance.COSINE)
         try:
             self._ask(
@@ -57,6 +69,8 @@ class Qdrant:
             )
         except _ConflictError:
             return
+
+    def _index_all(self, shelf: Shelf) -> None:
         for field, kind in (
             (
                 "tenant",
@@ -108,6 +122,7 @@ class Qdrant:
     def drop(self, shelf: Shelf) -> None:
         """Delete the collection."""
         self._ask(lambda: self._client.delete_collection(shelf.name))
+        self._indexed.discard(shelf.name)
 
     def close(self) -> None:
         """Close the client."""
@@ -195,8 +210,9 @@ def _filter(scope: Scope) -> models.Filter:
     if scope.langs:
         must.append(models.FieldCondition(key="lang", match=models.MatchAny(any=sorted(scope.langs))))
     if scope.since is not None or scope.until is not None:
+        # Times are kept in whole seconds: what is within one of the bound is left to who knows the post.
         within = models.Range(
-            gte=None if scope.since is None else math.ceil(scope.since.timestamp()),
+            gte=None if scope.since is None else math.floor(scope.since.timestamp()),
             lt=None if scope.until is None else math.ceil(scope.until.timestamp()),
         )
         must.append(models.FieldCondition(key="at", range=within))

@@ -1,5 +1,8 @@
 """The default store in files: several processes at once, merged while it is read, damage healed."""
 
+import errno
+from pathlib import Path
+
 import pytest
 
 from domains.errors import Unavailable
@@ -64,3 +67,32 @@ def test_a_folder_that_cannot_be_made_is_said(database, tenant, tmp_path):
     put(store, tenant, [1])
     with pytest.raises(Unavailable, match="file"):
         store.count(SHELF, tenant)
+
+
+def test_files_of_what_was_merged_elsewhere_or_dropped_do_not_stay(store, tenant, tmp_path, database):
+    other = Postings(database, tmp_path / "other")
+    for number in range(1, 2 * FAN + 1):
+        put(store, tenant, [number])
+        other.count(SHELF, tenant)
+    assert len(list((tmp_path / "other").iterdir())) < FAN
+    store.count(SHELF, tenant)
+    store.drop(SHELF)
+    assert list((tmp_path / "postings").iterdir()) == []
+    assert store.count(SHELF, tenant) == other.count(SHELF, tenant) == 0
+    assert list((tmp_path / "other").iterdir()) == []
+    other.close()
+
+
+def test_a_file_that_cannot_be_written_whole_leaves_no_half(store, tenant, tmp_path, monkeypatch):
+    def full(path, body):
+        with path.open("wb") as file:
+            file.write(body[:4])
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    put(store, tenant, [1])
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(Unavailable, match="full disk"):
+            store.count(SHELF, tenant)
+    assert list((tmp_path / "postings").iterdir()) == []
+    assert store.count(SHELF, tenant) == 1

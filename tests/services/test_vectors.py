@@ -157,6 +157,31 @@ def test_a_shelf_that_is_dropped_is_empty(store, owners):
     store.drop(SHELF)
 
 
+def test_who_made_the_collection_may_have_died_before_its_indexes():
+    with QdrantServer() as server:
+        first = Qdrant(open_server(server.url, None))
+        first.prepare(SHELF)
+        made = [path for method, path in server.seen if path.endswith("/index?wait=true")]
+        server.seen.clear()
+        second = Qdrant(open_server(server.url, None))
+        second.prepare(SHELF)
+        assert [path for method, path in server.seen if path.endswith("/index?wait=true")] == made != []
+        server.seen.clear()
+        second.prepare(SHELF)
+        assert [path for _, path in server.seen] == [f"/collections/{SHELF.name}/exists"]
+        for one in (first, second):
+            one.close()
+
+
+def test_a_bound_within_a_second_loses_no_point(store, owners):
+    mine, _ = owners
+    at = DAY + timedelta(milliseconds=500)
+    store.prepare(SHELF)
+    store.put(SHELF, [point(1, "The mill burnt", tenant=mine, at=at)])
+    scope = Scope(mine, since=DAY + timedelta(milliseconds=200), until=DAY + timedelta(milliseconds=700))
+    assert ids(store.search(SHELF, asked("mill"), scope, 5)) == [1]
+
+
 def test_an_empty_question_finds_nothing(store, owners):
     store.put(SHELF, [point(1, TEXTS[0], tenant=owners[0])])
     assert store.search(SHELF, asked("the of and?"), Scope(owners[0]), 5) == []

@@ -32,7 +32,7 @@ from web.api.problem import Stop, responses
 
 STREAM: Final = "text/event-stream"
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
-ASKED: Final = responses(400, 401, 403, 408, 413, 422, 429, 503, 504)
+ASKED: Final = responses(400, 401, 403, 408, 413, 415, 422, 429, 503, 504)
 EVENT: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["event", "data"],
@@ -128,6 +128,8 @@ def _watching(app: FastAPI, world: World) -> None:
     servers = [census.Server(name, url.get_secret_value()) for name, url in urls.items() if url]
     if set_.qdrant_url:
         servers.append(census.Server("qdrant", set_.qdrant_url))
+    if set_.neo4j_url:
+        servers.append(census.Server("neo4j", set_.neo4j_url.get_secret_value()))
     registry = CollectorRegistry(auto_describe=False)
     counted = census.Census(world.database, world.clock, tuple(servers[1:]), set_.var)
     registry.register(Exporter(Shelf(set_.counters), counted, census.known(set_)))

@@ -109,14 +109,24 @@ async def _ours(_: Request, error: Exception) -> Response:
     return answer(status, str(error), getattr(error, "remedy", None))
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
+    if any(one["loc"] == ("body",) for one in error.errors()) and not _is_json(request):
+        return answer(415, "The body is not declared as JSON.", "send Content-Type: application/json")
     # Nothing of the input is repeated: it may be a secret in the wrong place, or no text at all.
     found = [Fault(where=".".join(map(str, one["loc"])), what=str(one["msg"])) for one in error.errors()]
     if any(one["type"] == "json_invalid" for one in error.errors()):
         return answer(400, "The body is not JSON.")
     return answer(422, "The request is not what the description asks for.", errors=found[:20])
+
+
+def _is_json(request: Request) -> bool:
+    """Return whether a body is declared as JSON; one that is not there needs no declaration."""
+    if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
+        return True
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 async def _http(_: Request, error: Exception) -> Response:

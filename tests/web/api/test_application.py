@@ -3,9 +3,12 @@
 import base64
 import json
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
+from starlette.testclient import TestClient
 
 from domains.errors import Unavailable
 from services import query, run, subscription
@@ -13,6 +16,7 @@ from tasks import job
 from tests import rows, worlds
 from tests.rows import DAY
 from tests.web.api.conftest import bearer, issue
+from web.api import application
 
 FARE = "How much is the bus fare in Solvych?"
 
@@ -161,6 +165,16 @@ def test_what_is_malformed_is_refused_in_words(client, headers, content, status)
     is_problem(response, status)
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_a_body_that_is_not_declared_as_json_is_415(client, headers, kind):
+    response = client.post(
+        "/rag/query", headers={**headers, "Content-Type": kind}, content=b'{"question": "bread"}'
+    )
+    is_problem(response, 415)
+    assert "application/json" in response.json()["remedy"]
+    assert client.post("/rag/query", headers=headers).status_code == 422
+
+
 def test_other_methods_and_places_are_problems_too(client, headers):
     is_problem(client.get("/rag/query", headers=headers), 405)
     is_problem(client.get("/nowhere", headers=headers), 404)
@@ -174,6 +188,15 @@ def test_health_needs_no_key(client, world):
     assert value["live"]
     assert value["ready"]
     assert {one["name"]: one["ok"] for one in value["dependencies"]} == {"postgres": True, "redis": True}
+
+
+def test_health_names_the_graph_where_there_is_one(world):
+    url = SecretStr("bolt://neo4j:password@127.0.0.1:1/neo4j")
+    there = replace(world, settings=world.settings.model_copy(update={"neo4j_url": url}))
+    with TestClient(application.build(there)) as client:
+        found = client.get("/healthz").json()
+    assert {one["name"]: one["ok"] for one in found["dependencies"]}["neo4j"] is False
+    assert found["ready"]
 
 
 def test_a_database_that_is_away_is_503_and_says_nothing_of_it(client, headers, world, monkeypatch):
