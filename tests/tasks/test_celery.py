@@ -29,7 +29,7 @@ from tests.servers import wait_until
 
 QUEUE = {name: route["queue"] for name, route in tasks.app.conf.task_routes.items()}
 # Three seconds of socket timeout, once to connect and once to ask, and the machine's own slowness.
-PATIENCE_S = 12.0
+PATIENCE_S = 30.0
 
 
 @contextmanager
