@@ -115,7 +115,7 @@ def test_a_guard_that_waits_for_a_lock_lives_apart_and_stops_when_nobody_holds_i
     argv, pids = family
     users = [lock.shared(tmp_path / "use", deadline=0) for _ in range(2)]
     first = guard.spawn(Orders(argv(OBEDIENT), lock=str(tmp_path / "use")), log)
-    assert first.wait(10) == 0
+    assert first.wait(60) == 0
     started = pids()
     os.close(users.pop())
     assert not gone(started)()

@@ -306,5 +306,5 @@ def test_a_replay_waits_for_nobody_who_waits_for_it(database, feed):
     for _ in range(10):
         with ThreadPoolExecutor(2) as pool:
             for done in [pool.submit(fail, 0), pool.submit(press, 0)]:
-                done.result(timeout=30)
+                done.result(timeout=100)
     assert desk.state(database, one) in {"permanent", "pending"}

@@ -160,7 +160,7 @@ def test_told_to_stop_it_stops_children_the_last_first_and_servers_after_them(va
     process = supervise()
     pids = pids_of(stack.attach(var))
     process.send_signal(ending)
-    assert process.wait(30) == 0
+    assert process.wait(100) == 0
     assert process.stdout.read() == "down\n"
     assert book.read_text().splitlines()[2:] == ["b stopped", "a stopped"]
     assert none_lives(pids)
