@@ -13,15 +13,23 @@ from domains.text import numbers
 from services import archive, run, subscription
 from services.render import Renderer
 from tasks import demo, job, replay
-from tests import worlds
+from tests import servers, worlds
 
 LAST = 4
 
 
-@pytest.fixture
-def told(database, tmp_path):
+@pytest.fixture(scope="module")
+def database(postgres_url):
+    """A database of this file alone: its days take long to be told."""
+    with servers.clone(postgres_url) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def told(database, tmp_path_factory):
     """The digests of the example stream's first days, by day, with their runs and the world that made them."""
-    world = worlds.build(database, tmp_path, now=datetime(2026, 11, 11, 8, tzinfo=UTC))
+    folder = tmp_path_factory.mktemp("told")
+    world = worlds.build(database, folder, now=datetime(2026, 11, 11, 8, tzinfo=UTC))
     example = demo.stream(world.clock.now())
     tenant_id, subscription_id = demo.prepare(world, example)
     for _ in demo.load(world, tenant_id, example):
