@@ -1,6 +1,7 @@
 import pytest
 
 from tests.chaos.arena import Arena, processes
+from tests.servers import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -12,7 +13,8 @@ def arena(tmp_path_factory):
         yield arena
     finally:
         arena.close()
-    assert [process.cmdline() for process in processes(var)] == []
+    # What was killed may be on its way out still.
+    wait_until(lambda: not processes(var))
 
 
 @pytest.fixture(scope="module")
