@@ -4,39 +4,20 @@ A post that speaks to machines is not shown at all, nor is a line with a link, c
 What is shown is what may be quoted; a quote is found again exactly, or it is none.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from agents import pane
+from agents.pane import Pane
 from agents.prompt import Block
 from agents.retriever import Folder, Line
 from agents.writer import Desk
 from domains.digest import Citation, Draft, DraftStory, PlannedStory
 from domains.lure import LINE_SIGNS, lures
-from domains.post import Post
-from domains.signal import tokens
 
-# A shown word costs its own tokens and its mark's.
-_MARK_TOKENS: Final = 1
+# What a story's label costs, and a post's.
 _LABEL_TOKENS: Final = 12
-# A shorter quote does not say where it stands.
-_QUOTE_WORDS: Final = 2
-_LANG: Final = re.compile("[a-z]{2,3}")
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A post as it is shown: some of its lines, in reading order."""
-
-    key: str
-    post: Post
-    lines: tuple[Line, ...]
-
-    @property
-    def text(self) -> str:
-        """The lines, one under the other."""
-        return "\n".join(self.post.quote(line.span) for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +27,17 @@ class Case:
     key: str
     planned: PlannedStory
     lang: str
-    items: tuple[Item, ...]
+    items: tuple[Pane, ...]
 
     @property
     def label(self) -> str:
         """What the model is told of the story."""
-        lang = self.lang if _LANG.fullmatch(self.lang) else "the language of its posts"
+        lang = pane.code(self.lang, "the language of its posts")
         return f"Story {self.key}, in {lang}, at most {self.planned.sentences} sentences:"
 
     def cite(self, key: str, quote: str) -> Citation | None:
-        """Return the whole line of the post ``key`` in which ``quote`` stands, or None when it stands in none.
-
-        The line is cited whole, so that nobody can cut a denial or a speaker off a quote.
-        """
-        quote = quote.strip()
-        for item in self.items:
-            for line in item.lines if item.key == key else ():
-                text = item.post.quote(line.span)
-                if quote in text and (len(quote.split()) >= _QUOTE_WORDS or quote == text):
-                    return Citation(item.post.id, line.span, text)
-        return None
+        """Return the whole line of the post ``key`` in which ``quote`` stands, or None when it stands in none."""
+        return pane.cite(self.items, key, quote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +108,7 @@ def _chosen(queues: dict[int, list[Line]], desk: Desk, budget_tokens: int) -> di
             if number >= len(lines):
                 continue
             line = lines[number]
-            text = desk.quote(line)
-            cost = tokens(text) + _MARK_TOKENS * len(text.split()) + _LABEL_TOKENS * (line.post not in seen)
+            cost = pane.cost(desk.quote(line)) + _LABEL_TOKENS * (line.post not in seen)
             if cost <= left:
                 left -= cost
                 seen.add(line.post)
@@ -149,13 +120,11 @@ def _cases(desk: Desk, chosen: dict[int, list[Line]]) -> Iterator[Case]:
     posts = 0
     for number, planned in enumerate(desk.plan.stories, 1):
         folder = desk.shelf.by_story[planned.story]
-        items: list[Item] = []
+        items: list[Pane] = []
         for row in folder.documents:
-            lines = sorted(
-                (one for one in chosen[planned.story] if one.post == row), key=lambda line: line.span
-            )
-            if lines:
+            spans = sorted(one.span for one in chosen[planned.story] if one.post == row)
+            if spans:
                 posts += 1
-                items.append(Item(f"p{posts}", desk.survey.posts[row], tuple(lines)))
+                items.append(Pane(f"p{posts}", desk.survey.posts[row], tuple(spans)))
         if items:
             yield Case(f"s{number}", planned, folder.lang, tuple(items))
