@@ -12,7 +12,7 @@ FAULTS = ("broker_killed", "broker_emptied", "broker_silent", "worker_killed", "
 
 @pytest.mark.chaos
 @pytest.mark.drill
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.skipif(bool(WHY), reason=str(WHY))
 def test_whatever_happens_to_rabbitmq_each_run_ends_one_way_and_arrives_once():
     options = Namespace(broker="rabbitmq", runs=10, faults=len(FAULTS), seed=5, only=FAULTS)
