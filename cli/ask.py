@@ -61,7 +61,7 @@ def ask(
 
 def _show(console: Console, told: Told) -> None:
     if not told.known:
-        console.print("I don't know: the posts do not answer this.")
+        console.print(f"I don't know: {told.why}.", markup=False)
     numbers = {one.post: number for number, one in enumerate(told.sources, 1)}
     for sentence in told.sentences:
         marks = "".join(f"[{numbers[one.post]}]" for one in sentence.citations)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from domains import answer_turn
 from domains.answer import Passage, Question
 from domains.fitness import ORDER, quotable
-from domains.lexical import LEMMA, NAME, Lexical
+from domains.lexical import GRAM, LEMMA, NAME, Lexical
 from domains.post import Post, Span
 from domains.terms import Lexicon, repeats
 from domains.text import names, numbers, words
@@ -105,7 +105,7 @@ class Wants:
 class Line:
     """A sentence that may answer: ``worth`` orders, ``support`` says how much of the question it takes up.
 
-    ``covers`` has the shares of the question that it takes up itself, by the question's terms.
+    ``covers`` has the shares of the question that it takes up itself by the question's terms, ``words`` by its words.
     """
 
     post: Post
@@ -113,6 +113,7 @@ class Line:
     worth: float
     support: float
     covers: tuple[float, ...] = ()
+    words: tuple[float, ...] = ()
 
     @property
     def text(self) -> str:
@@ -149,6 +150,10 @@ class Ruler:
         kinds = self._indices >> _KIND_SHIFT
         named = self.held(" ".join(sorted(names(question.sought))), question.lang)
         telling = (kinds == NAME) | (kinds == LEMMA)
+        masks = [
+            self.held(word, question.lang) & (kinds != GRAM) for word in dict.fromkeys(words(question.sought))
+        ]
+        self._words = [(mask, float(weights[mask].max())) for mask in masks if mask.any()]
         self._named, self._own, self._leaned = named & telling, own & telling, ~own & telling
         # A number alone asks for nothing.
         self.blank = not any(map(str.isalpha, "".join(lexical.lemmas(question.sought, question.lang))))
@@ -165,11 +170,16 @@ class Ruler:
 
     def covers(self, text: str, lang: str) -> tuple[float, ...]:
         """Return by the question's terms the share that each is of it, 0 for those that ``text`` does not hold."""
-        return () if self.blank else tuple((self._shares * self.held(text, lang)).tolist())
+        return tuple((self._shares * self.held(text, lang)).tolist())
+
+    def words(self, text: str, lang: str) -> tuple[float, ...]:
+        """Return the same by the question's words: by its lemma, name or concept a word is held in any case of it."""
+        held, total = self.held(text, lang), sum(weight for _, weight in self._words)
+        return tuple(weight / total * bool((mask & held).any()) for mask, weight in self._words)
 
     def support(self, text: str, lang: str) -> float:
         """Return the share of the question's weight that ``text`` takes up, in [0, 1]."""
-        return round(min(1.0, sum(self.covers(text, lang))), 6)
+        return 0.0 if self.blank else round(min(1.0, float(self._shares[self.held(text, lang)].sum())), 6)
 
 
 def weighed(question: Question, passages: Sequence[Passage], ruler: Ruler) -> list[Line]:
@@ -181,11 +191,11 @@ def weighed(question: Question, passages: Sequence[Passage], ruler: Ruler) -> li
         whole = ruler.support(post.text, post.lang)
         for span, fit in quotable(post)[:LINES]:
             text = post.quote(span)
-            covers = ruler.covers(text, post.lang)
-            own = sum(covers)
+            covers, held = ruler.covers(text, post.lang), ruler.words(text, post.lang)
+            own = ruler.support(text, post.lang)
             worth = (_OWN * own + _POST * whole + _RANK * passage.score) * (1.0 - _FIT * (1.0 - fit))
             worth += bonus(text) * (own > 0.0)
-            lines.append(Line(post, span, round(worth, 6), round((own + whole) / 2.0, 6), covers))
+            lines.append(Line(post, span, round(worth, 6), round((own + whole) / 2.0, 6), covers, held))
     return sorted(lines, key=lambda line: (-line.worth, line.post.id, line.span))
 
 
@@ -242,7 +252,7 @@ def _adds(line: Line, said: Sequence[Line], lexicon: Lexicon, asked: Wants) -> b
 
 def _as_good(line: Line, best: Line) -> bool:
     """Return whether a line bears on the question almost as the best one does, and on the same of it."""
-    return line.worth >= AS_GOOD * best.worth and _more(best.covers, line.covers) <= LOSES
+    return line.worth >= AS_GOOD * best.worth and _more(best.words, line.words) <= LOSES
 
 
 def _more(new: Sequence[float], old: Sequence[float]) -> float:

@@ -70,6 +70,13 @@ def test_other_numbers_are_told_and_the_newest_first():
     assert said("How many people were injured at the bridge?", *posts) == texts[::-1]
 
 
+def test_another_case_of_a_word_is_no_other_word():
+    old = post(1, "Число пострадавших на Грабовском мосту выросло до 14.", "ru")
+    new = post(2, "Грабовский мост: 15 пострадавших, пятерых выписали.", "ru", at=AT + timedelta(days=1))
+    asked = "Сколько пострадавших на Грабовском мосту?"
+    assert [text[-11:] for text in said(asked, old, new, lang="ru")] == [new.text[-11:], old.text[-11:]]
+
+
 def test_more_is_told_of_what_is_asked_about_at_large():
     more = "The blaze at the paper mill destroyed two stores and a lorry."
     assert set(said("What happened at the paper mill?", post(1, f"{MILL}\n{more}"))) == {MILL, more}
