@@ -3,7 +3,6 @@
 It is killed while questions are asked: they are answered without it, it is started again, and nothing else is.
 """
 
-import gc
 import os
 import signal
 import subprocess
@@ -21,7 +20,7 @@ from cli import frame
 from domains.retrieval import Query
 from services import arcade, stack
 from services.schema import Post
-from tests.servers import free_port, wait_until
+from tests.servers import collect_connections, free_port, wait_until
 
 pytestmark = [
     pytest.mark.skipif(not arcade.installed(), reason="the extra `graph` is not here"),
@@ -40,7 +39,7 @@ FARE = "Сколько стоит проезд в автобусе Сольви�
 def collected():
     """Let the collector find what the driver left while this file's filter holds, not in somebody else's test."""
     yield
-    gc.collect()
+    collect_connections()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 uvicorn, PostgreSQL, Valkey and the graph are real; Qdrant's REST API is served over its client's own local mode.
 """
 
-import gc
 import json
 import threading
 from collections import deque
@@ -24,7 +23,7 @@ from tests.chaos.tunnel import Tunnel
 from tests.cli.conftest import svodka  # noqa: F401  the fixture
 from tests.qdrant_server import QdrantServer
 from tests.rows import DAY
-from tests.servers import wait_until
+from tests.servers import collect_connections, wait_until
 from tests.web.api.conftest import bearer, filled, issue
 from tests.web.api.test_openapi import serving
 from web.api import application
@@ -51,7 +50,7 @@ QUESTIONS = (
 def collected():
     """Let the collector find what the driver left while this file's filter holds, not in somebody else's test."""
     yield
-    gc.collect()
+    collect_connections()
 
 
 @pytest.fixture(scope="module")
