@@ -45,6 +45,11 @@ class Scope:
     until: datetime | None = None
     only: frozenset[int] | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the tenant's points may be found."""
+        return self == Scope(self.tenant_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
