@@ -2,7 +2,7 @@
 
     post's vector ──> candidates: active stories that share its rarer words
                  ──> cosine with each candidate's centroid, fading with the time between
-                 ──> the likest, if it is like enough; else a new story
+                 ──> the likest, if it is like enough, and articles lead with what the other tells; else a new story
 
 A story's id is given by the caller and never changes. Where a post proves two stories to be one, by being like both while
 they are like each other, the older takes the younger in; where its posts prove one story to be two (`domains.parting`),
@@ -37,6 +37,15 @@ _CANDIDATES: Final = 24
 _TITLE_CHARS: Final = 140
 # Two stories that one post is like are one when their centroids are so alike, fading with the time between.
 SAME: Final = 0.35
+# Long texts of one topic share as many words as short ones of one happening. Two of so many word features each (in the
+# harmonic mean: a short one beside a long one is short) begin to be told apart more strictly, in full when this share
+# longer: they must be so much liker, and of the squared weight of what each leads with, so much must be in the other.
+ARTICLE: Final = 110
+ARTICLE_RAMP: Final = 0.1
+ARTICLE_MORE: Final = 0.11
+ARTICLE_LEAD: Final = 0.46
+# Features kept of what a story's posts lead with: the heaviest.
+_LEADS: Final = 100
 # Stories beside its own that a post may prove to be the same.
 _RIVALS: Final = 3
 # A story of so many posts is looked at for the first time, whether it is two.
@@ -74,6 +83,9 @@ class _Story:
     total: Vector
     length: float
     looked: int = 0
+    lead: Vector = _EMPTY
+    words: int = 0
+    vectors: int = 0
 
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
@@ -82,6 +94,9 @@ class _Saved(msgspec.Struct, frozen=True, array_like=True):
     posts: int
     total: bytes
     looked: int = 0
+    lead: bytes = b""
+    words: int = 0
+    vectors: int = 0
 
 
 class StoryIndex:
@@ -120,7 +135,12 @@ class StoryIndex:
                 for story in self._candidates(vector, reply_story)
             ),
         )
-        fit = [-story for likeness, story in likeliest if likeness >= self._threshold]
+        fit = [
+            -story
+            for likeness, story in likeliest
+            if likeness >= self._threshold
+            and (-story == reply_story or self._tells(self._stories[-story], vector, likeness))
+        ]
         similarity = min(likeliest[0][0], 1.0) if likeliest else 0.0
         return Assignment(fit[0] if fit else None, similarity, tuple(fit[1:]))
 
@@ -145,7 +165,7 @@ class StoryIndex:
         known.last_at = max(known.last_at, other.last_at)
         known.posts += other.posts
         known.looked = max(known.looked, other.looked)
-        self._grow(kept, known, other.total)
+        self._grow(kept, known, other)
         heapq.heappush(self._ages, (known.last_at, kept))
 
     def due(self, story: int) -> bool:
@@ -186,14 +206,24 @@ class StoryIndex:
         known.first_at = min(known.first_at, at)
         known.last_at = max(known.last_at, at)
         known.posts += 1
-        self._grow(story, known, vector)
+        if len(vector):
+            self._grow(story, known, _told(at, vector))
         heapq.heappush(self._ages, (known.last_at, story))
         self._expire(at)
 
     def story_state(self, story: int) -> bytes:
         """Return what `restore` needs to bring an active story back. Raises KeyError when it is not active."""
         known = self._stories[story]
-        saved = _Saved(known.first_at, known.last_at, known.posts, known.total.to_bytes(), known.looked)
+        saved = _Saved(
+            known.first_at,
+            known.last_at,
+            known.posts,
+            known.total.to_bytes(),
+            known.looked,
+            known.lead.to_bytes(),
+            known.words,
+            known.vectors,
+        )
         return msgspec.msgpack.encode(saved)
 
     def restore(self, stories: Iterable[tuple[int, bytes]]) -> None:
@@ -201,6 +231,7 @@ class StoryIndex:
         for story, data in sorted(stories):
             saved = msgspec.msgpack.decode(data, type=_Saved)
             known = _Story(saved.first_at, saved.last_at, saved.posts, _EMPTY, 0.0, saved.looked)
+            known.lead, known.words, known.vectors = Vector.from_bytes(saved.lead), saved.words, saved.vectors
             self._stories[story] = known
             self._settle(story, known, Vector.from_bytes(saved.total))
             heapq.heappush(self._ages, (known.last_at, story))
@@ -246,6 +277,16 @@ class StoryIndex:
             return 0.0
         return vector.dot(known.total) / known.length * math.exp(-apart.total_seconds() / self._fade_s)
 
+    def _tells(self, story: _Story, vector: Vector, likeness: float) -> bool:
+        """Return whether a likeness above the threshold is one of happenings: of two articles it may be one of topics."""
+        strict = _articles(story, vector)
+        if not strict:
+            return True
+        if likeness < self._threshold + ARTICLE_MORE * strict:
+            return False
+        leads = vector.opening().covered(story.total), story.lead.covered(vector)
+        return sum(leads) / len(leads) >= ARTICLE_LEAD * strict
+
     def _alike(self, one: _Story, other: _Story) -> float:
         if not one.length or not other.length:
             return 0.0
@@ -253,9 +294,12 @@ class StoryIndex:
         cosine = one.total.dot(other.total) / (one.length * other.length)
         return cosine * math.exp(-apart.total_seconds() / self._fade_s)
 
-    def _grow(self, story: int, known: _Story, vector: Vector) -> None:
-        if len(vector):
-            self._settle(story, known, _sum((known.total, vector)))
+    def _grow(self, story: int, known: _Story, more: _Story) -> None:
+        """Add what ``more`` tells to an active story."""
+        known.lead = _sum((known.lead, more.lead), _LEADS)
+        known.words += more.words
+        known.vectors += more.vectors
+        self._settle(story, known, _sum((known.total, more.total)))
 
     def _settle(self, story: int, known: _Story, total: Vector) -> None:
         """Make ``total`` the sum of the story's vectors, and its words lead to the story."""
@@ -292,21 +336,40 @@ def headline(text: str) -> str:
     return f"{cut.rstrip(' ,;:—–-')}…"
 
 
+def _articles(story: _Story, vector: Vector) -> float:
+    """Return how far a story's mean post and a post are both articles, 0 to 1."""
+    mine, its = vector.words, story.words / max(story.vectors, 1)
+    longer = 2.0 * mine * its / max(mine + its, 1.0) / ARTICLE - 1.0
+    return min(max(longer / ARTICLE_RAMP, 0.0), 1.0)
+
+
+def _told(at: datetime, vector: Vector) -> _Story:
+    return _Story(at, at, 1, vector, 1.0, 0, vector.opening(), vector.words, 1)
+
+
 def _whole(part: Part) -> _Story:
-    total = _EMPTY
+    total, lead = _EMPTY, _EMPTY
     for vector in part.vectors:
-        total = _sum((total, vector))
+        total, lead = _sum((total, vector)), _sum((lead, vector.opening()), _LEADS)
     return _Story(
-        part.first_at, part.last_at, part.posts, total, float(np.linalg.norm(total.values)), part.posts
+        part.first_at,
+        part.last_at,
+        part.posts,
+        total,
+        float(np.linalg.norm(total.values)),
+        part.posts,
+        lead,
+        sum(vector.words for vector in part.vectors),
+        len(part.vectors),
     )
 
 
-def _sum(vectors: Sequence[Vector]) -> Vector:
-    """Return the heaviest features of the sum of ``vectors``."""
+def _sum(vectors: Sequence[Vector], most: int = _CENTROID) -> Vector:
+    """Return the heaviest features, ``most`` of them, of the sum of ``vectors``."""
     indices, where = np.unique(np.concatenate([one.indices for one in vectors]), return_inverse=True)
     values = np.bincount(where, weights=np.concatenate([one.values for one in vectors]))
-    if indices.size > _CENTROID:
-        heaviest = np.sort(np.argsort(-values, kind="stable")[:_CENTROID])
+    if indices.size > most:
+        heaviest = np.sort(np.argsort(-values, kind="stable")[:most])
         indices, values = indices[heaviest], values[heaviest]
     return Vector(indices, values.astype(np.float32))
 

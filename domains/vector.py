@@ -5,9 +5,10 @@ length before they are weighed against each other, so a long word cannot drown t
 inflections and names that no dictionary knows.
 """
 
+import re
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Self
@@ -32,6 +33,12 @@ NAME_WEIGHT: Final = 1.5
 PAIR_WEIGHT: Final = 0.5
 # Words read of a post: what comes later is detail, and the work is bounded.
 _WORDS: Final = 250
+# A text leads with its first sentence or line of so many words; it is looked for in so many characters.
+_LEAD_WORDS: Final = 3
+_LEAD_CHARS: Final = 600
+_SENTENCE: Final = re.compile(r"(?<=[.!?…])\s+|\n")
+# Documents that are taken as seen before the first: its words are not all equally common because nothing is known yet.
+_PRIOR: Final = 10.0
 _GRAMS: Final = (3, 4, 5)
 # Indices with this bit set are of characters, the others of words.
 CHAR_BIT: Final = 1 << 31
@@ -43,10 +50,15 @@ _CACHED_WORDS: Final = 50_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Vector:
-    """A sparse vector of unit length (or empty): ``indices`` uint32 [n] ascending, ``values`` float32 [n]."""
+    """A sparse vector of unit length (or empty): ``indices`` uint32 [n] ascending, ``values`` float32 [n].
+
+    ``lead`` are those indices, ascending, whose words the text leads with: its first sentence or line. Vectors that differ
+    by it alone are equal, and `to_bytes` leaves it out.
+    """
 
     indices: Indices
     values: Values
+    lead: Indices = field(default_factory=lambda: np.empty(0, np.uint32), repr=False)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Vector):
@@ -58,6 +70,21 @@ class Vector:
 
     def __len__(self) -> int:
         return int(self.indices.size)
+
+    @property
+    def words(self) -> int:
+        """Return how many features are of words."""
+        return int(np.searchsorted(self.indices, CHAR_BIT))
+
+    def opening(self) -> "Vector":
+        """Return only what the text leads with; it leads with itself."""
+        return Vector(self.lead, self.values[np.searchsorted(self.indices, self.lead)], self.lead)
+
+    def covered(self, other: "Vector") -> float:
+        """Return the share of this vector's squared length, 0 to 1, whose features ``other`` has; 1 of an empty one."""
+        squares = self.values**2
+        whole = float(squares.sum())
+        return float(squares[np.isin(self.indices, other.indices)].sum()) / whole if whole else 1.0
 
     def dot(self, other: "Vector") -> float:
         """Return the inner product: of two vectors of unit length the cosine, 0 to 1."""
@@ -109,17 +136,19 @@ class Vectoriser:
         return self._vector(text, lang, None)
 
     def _vector(self, text: str, lang: str, observe: Callable[[Indices], None] | None) -> Vector:
-        terms = self._terms(without_links(text), lang)
+        plain = without_links(text)
+        terms, leading = self._terms(plain, lang)
         if not terms:
             return Vector(np.empty(0, np.uint32), np.empty(0, np.float32))
-        word_at, word_tf = _word_counts(terms)
+        keys, weights = _word_keys(terms)
+        word_at, word_tf = _counts(keys, weights)
         char_at, char_tf = self._char_counts(terms)
         indices = np.concatenate([word_at, char_at])
         if observe is not None:
             observe(indices)
         word = _unit(word_tf * self._idf(word_at)) * np.float32(WORD_SHARE**0.5)
         char = _unit(char_tf * self._idf(char_at)) * np.float32(CHAR_SHARE**0.5)
-        return Vector(indices, np.concatenate([word, char]))
+        return Vector(indices, np.concatenate([word, char]), np.unique(keys[:leading]))
 
     def state(self) -> bytes:
         """Return the frequencies learned so far, compressed."""
@@ -132,9 +161,10 @@ class Vectoriser:
         self._documents = state.documents
         self._table = np.frombuffer(zlib.decompress(state.table), dtype="<f4").astype(np.float32)
 
-    def _terms(self, text: str, lang: str) -> list[tuple[str, str, float]]:
-        """Return (word, lemma, weight) of the content words of ``text``, both lower case."""
+    def _terms(self, text: str, lang: str) -> tuple[list[tuple[str, str, float]], int]:
+        """Return (word, lemma, weight) of the content words of ``text``, both lower case, and how many it leads with."""
         lead = len(words(text.strip().partition("\n")[0]))
+        opening, leading = _opening(text), 0
         terms: list[tuple[str, str, float]] = []
         for at, word in enumerate(words(text)[:_WORDS]):
             low = word.casefold()
@@ -147,7 +177,8 @@ class Vectoriser:
             terms.append(
                 (low, lemma, weight * NAME_WEIGHT if word[0].isupper() or word[0].isdigit() else weight)
             )
-        return terms
+            leading += at < opening
+        return terms, leading
 
     def _char_counts(self, terms: list[tuple[str, str, float]]) -> tuple[Indices, Values]:
         grams = [self._grams(word) for word, _, _ in terms]
@@ -164,17 +195,29 @@ class Vectoriser:
 
     def _idf(self, indices: Indices) -> Values:
         seen = self._table[indices & (_TABLE - 1)]
-        idf: Values = np.log((self._documents + 1.0) / (seen + 0.5)).astype(np.float32)
+        idf: Values = np.log((self._documents + 1.0 + _PRIOR) / (seen + 0.5)).astype(np.float32)
         return idf
 
 
-def _word_counts(terms: list[tuple[str, str, float]]) -> tuple[Indices, Values]:
+def _opening(text: str) -> int:
+    """Return the number of the last word that a text leads with, counted from 1: of its first sentence of some words."""
+    number = 0
+    for part in _SENTENCE.split(text.strip()[:_LEAD_CHARS]):
+        count = len(words(part))
+        number += count
+        if count >= _LEAD_WORDS:
+            break
+    return number
+
+
+def _word_keys(terms: list[tuple[str, str, float]]) -> tuple[Indices, NDArray[np.float64]]:
+    """Return the keys of the words, in their order, then those of pairs of neighbours; and the weight of each."""
     keys = [_word_hash(lemma) for _, lemma, _ in terms]
     weights = [weight for _, _, weight in terms]
     for (_, before, one), (_, after, other) in pairwise(terms):
         keys.append(_word_hash(f"{before} {after}"))
         weights.append(PAIR_WEIGHT * (one + other) / 2)
-    return _counts(np.array(keys, dtype=np.uint32), np.array(weights))
+    return np.array(keys, dtype=np.uint32), np.array(weights)
 
 
 def _word_hash(term: str) -> int:
