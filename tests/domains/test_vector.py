@@ -102,3 +102,28 @@ def test_a_vector_is_the_same_in_another_process():
 def test_a_hostile_text_gives_a_bounded_vector():
     assert len(vectors("Я" * 20_000)[0]) < 1_000
     assert len(vectors(" ".join(f"слово{number}" for number in range(5_000)))[0]) < 20_000
+
+
+def test_a_text_leads_with_its_first_sentence_or_line():
+    body = "Ветер сменился к вечеру"
+    for text in (f"{FIRE}. {body}", f"{FIRE}\n{body}", f"Срочно!\n{FIRE}\n{body}"):
+        lead, rest, whole = vectors(FIRE, body, text)
+        assert {*lead.lead.tolist()} <= {*whole.lead.tolist()}
+        assert not {*rest.lead.tolist()} & {*whole.lead.tolist()}
+        assert whole.opening().covered(lead) > 0.5
+        assert whole.opening().covered(rest) == 0.0
+
+
+@given(st.text(max_size=200))
+def test_a_text_covers_what_it_leads_with(text):
+    (vector,) = vectors(text)
+    assert {*vector.lead.tolist()} <= {*vector.indices[: vector.words].tolist()}
+    assert vector.opening().covered(vector) == 1.0
+    assert np.array_equal(vector.opening().lead, vector.opening().indices)
+    assert 0.0 <= vectors(FIRE)[0].opening().covered(vector) <= 1.0
+    assert vector.words == int((vector.indices < CHAR_BIT).sum())
+
+
+def test_the_first_posts_that_share_their_words_are_alike_at_once():
+    fire, fires = vectors(f"{FIRE}, погода ветреная", f"{FIRE}, дорога закрыта")
+    assert fire.dot(fires) > 0.4
