@@ -20,15 +20,11 @@ from cli import frame
 from domains.retrieval import Query
 from services import arcade, stack
 from services.schema import Post
-from tests.servers import collect_connections, free_port, wait_until
+from tests.servers import free_port, graph_sockets_closed, wait_until
 
 pytestmark = [
     pytest.mark.skipif(not arcade.installed(), reason="the extra `graph` is not here"),
     pytest.mark.xdist_group("stack"),
-    # The driver leaves a connection that was being made when the graph was killed to the collector.
-    pytest.mark.filterwarnings(
-        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
-    ),
     pytest.mark.timeout(900),
 ]
 STREAM = Path(__file__).parents[2] / "examples" / "stream"
@@ -36,10 +32,9 @@ FARE = "Сколько стоит проезд в автобусе Сольви�
 
 
 @pytest.fixture(scope="module", autouse=True)
-def collected():
-    """Let the collector find what the driver left while this file's filter holds, not in somebody else's test."""
-    yield
-    collect_connections()
+def _sockets():
+    with graph_sockets_closed():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from tests.chaos.tunnel import Tunnel
 from tests.cli.conftest import svodka  # noqa: F401  the fixture
 from tests.qdrant_server import QdrantServer
 from tests.rows import DAY
-from tests.servers import collect_connections, wait_until
+from tests.servers import graph_sockets_closed, wait_until
 from tests.web.api.conftest import bearer, filled, issue
 from tests.web.api.test_openapi import serving
 from web.api import application
@@ -31,10 +31,6 @@ from web.api import application
 pytestmark = [
     pytest.mark.skipif(not arcade.installed(), reason="the extra `graph` is not here"),
     pytest.mark.filterwarnings("ignore:Payload indexes have no effect in the local Qdrant"),
-    # The driver leaves a connection that was being made when it was closed to the collector.
-    pytest.mark.filterwarnings(
-        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
-    ),
     pytest.mark.timeout(600),
 ]
 ASKERS = 8
@@ -47,10 +43,9 @@ QUESTIONS = (
 
 
 @pytest.fixture(autouse=True)
-def collected():
-    """Let the collector find what the driver left while this file's filter holds, not in somebody else's test."""
-    yield
-    collect_connections()
+def _sockets():
+    with graph_sockets_closed():
+        yield
 
 
 @pytest.fixture(scope="module")
