@@ -35,6 +35,8 @@ LINES: Final = 40
 KNOWN: Final = 0.4
 # A further sentence must bear on the question nearly as much as the first one does ...
 NEARLY: Final = 0.65
+# ... the second this much, to say what the first may have missed ...
+SECOND: Final = 0.7
 # ... or as much as this, to tell another number or name, or more of something that is asked about at large ...
 AS_GOOD: Final = 0.8
 # ... and leave out no more than this of what the first one takes up ...
@@ -246,13 +248,20 @@ def _adds(line: Line, said: Sequence[Line], lexicon: Lexicon, asked: Wants) -> b
     ):
         return False
     covered = [max(shares) for shares in zip(*(one.covers for one in said), strict=True)]
-    more = asked.broad and line.worth >= AS_GOOD * said[0].worth
+    # A first sentence with the number or name that is asked for needs no second; any other may have missed the point.
+    open_still = len(said) == 1 and not asked.told(said[0].text)
+    more = line.worth >= SECOND * said[0].worth if open_still else asked.broad and _near(line, said[0])
     return more or _more(line.covers, covered) >= ADDS or (news and _as_good(line, said[0]))
+
+
+def _near(line: Line, best: Line) -> bool:
+    """Return whether a line bears on the question almost as the best one does."""
+    return line.worth >= AS_GOOD * best.worth
 
 
 def _as_good(line: Line, best: Line) -> bool:
     """Return whether a line bears on the question almost as the best one does, and on the same of it."""
-    return line.worth >= AS_GOOD * best.worth and _more(best.words, line.words) <= LOSES
+    return _near(line, best) and _more(best.words, line.words) <= LOSES
 
 
 def _more(new: Sequence[float], old: Sequence[float]) -> float:

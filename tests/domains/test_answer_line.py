@@ -63,6 +63,14 @@ def test_what_adds_nothing_to_the_answer_is_not_said():
     assert len(said(asked, post(1, chief), post(2, again))) == 1
 
 
+def test_a_question_that_asks_for_no_number_or_name_is_answered_twice_if_others_know_as_well():
+    one = "The ferry to Trostyn stopped because its engine failed near the dam."
+    other = "The ferry to Trostyn stopped after the captain saw ice in the river."
+    third = "The ferry to Trostyn stopped for good, wrote a passenger on the quay."
+    told = said("Why has the ferry to Trostyn stopped?", post(1, one), post(2, other), post(3, third))
+    assert len(told) == 2
+
+
 def test_other_numbers_are_told_and_the_newest_first():
     days = (AT + timedelta(days=number) for number in range(3))
     texts = [f"The number of people injured at the bridge is {count} today." for count in (12, 14, 15)]
