@@ -1,7 +1,5 @@
 """A server that is silent, away or wrong costs a moment and a sentence; when it is back, nothing has to be restarted."""
 
-import gc
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -12,7 +10,7 @@ from domains.errors import Unavailable
 from services import arcade
 from services.bolt import Bolt
 from tests.chaos.tunnel import Tunnel
-from tests.servers import wait_until
+from tests.servers import graph_sockets_closed, wait_until
 from tests.web.conftest import free_port
 
 pytestmark = pytest.mark.skipif(not arcade.installed(), reason="the extra `graph` is not here")
@@ -35,15 +33,15 @@ def tunnel(server_url):
 def bolt(server_url, tunnel):
     parts = urlsplit(server_url)
     one = Bolt(parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{tunnel.port}").geturl())
-    yield one
-    one.close()
+    with graph_sockets_closed():
+        yield one
+        one.close()
 
 
 def one(session):
     return session.run("RETURN 1 AS n").single()["n"]
 
 
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 def test_a_silent_server_is_left_in_time_and_asked_again(bolt, tunnel):
     assert bolt.ask(one, 60) == 1
     tunnel.swallow()
@@ -56,12 +54,6 @@ def test_a_silent_server_is_left_in_time_and_asked_again(bolt, tunnel):
     assert time.monotonic() - began < 20
     tunnel.pass_on()
     assert wait_until(lambda: answered(bolt)) == 1
-    bolt.close()
-    for thread in threading.enumerate():
-        if thread.name.startswith("bolt"):
-            thread.join()
-    # A connection that is made while its driver is closed is left to the collector by the driver.
-    gc.collect()
 
 
 def answered(bolt):
