@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import BigInteger, any_, exists, literal, select
+from sqlalchemy import BigInteger, ColumnElement, any_, exists, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -127,11 +127,12 @@ class Retriever:
 
     def _state(self, query: Query) -> _State:
         with self._database.transaction() as session:
-            due = exists().where(
-                VectorDue.tenant_id == query.tenant_id,
-                VectorDue.collection == "posts",
-                VectorDue.generation == VectorShelf.generation,
-            )
+            waits: list[ColumnElement[bool]] = [
+                (VectorDue.collection == "posts") & (VectorDue.generation == VectorShelf.generation)
+            ]
+            if self._expander is not None:
+                waits.append(VectorDue.collection == "graph")
+            due = exists().where(VectorDue.tenant_id == query.tenant_id, or_(*waits))
             row = session.execute(
                 select(Tenant.generation, VectorShelf, due)
                 .outerjoin(VectorShelf, (VectorShelf.collection == "posts") & (VectorShelf.state == "live"))
@@ -143,7 +144,7 @@ class Retriever:
             live: VectorShelf | None = row[1]
             maker = self._vectors.maker
             shelf = live.shelf if live is not None and live.maker == maker else None
-            stamp = (generation, shelf.generation if shelf else None, maker)
+            stamp = (generation, shelf.generation if shelf else None, maker, self._expander is not None)
             return _State(stamp, bool(lags), _sources(session, query), shelf)
 
     def _job(self, query: Query, state: _State, directions: "_Directions") -> _Job:

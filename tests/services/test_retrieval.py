@@ -19,7 +19,7 @@ from services.postings import Postings
 from services.qdrant import Qdrant
 from services.retrieval import Retriever
 from services.schema import Post
-from services.shelving import PostText, VectorDue, VectorSegment
+from services.shelving import PostText, VectorDue, VectorSegment, VectorShelf
 from services.vectors import Vectors
 from tasks import job
 from tests import rows, worlds
@@ -308,6 +308,34 @@ def test_the_graph_adds_what_is_connected_but_never_another_tenants(database, tm
     assert foreign not in {hit.post_id for hit in site.find(tenant, "paper mill in Luhva").hits}
     assert graph.asked[-1] == (tenant, 2)
     site.world.close()
+
+
+def test_what_was_found_without_the_graph_is_not_kept_for_who_has_it(database, tmp_path, valkey_url):
+    graph = Neighbours()
+    without = Site(database, tmp_path, Postings(database, tmp_path / "p1"), memo=connect(valkey_url))
+    tenant = without.news()
+    within = Site(
+        database, tmp_path, Postings(database, tmp_path / "p2"), memo=connect(valkey_url), expander=graph
+    )
+    with database.transaction() as session:
+        graph.post = session.scalar(
+            select(Post.id).where(Post.tenant_id == tenant, Post.text.contains("hockey"))
+        )
+    assert [without.find(tenant).cached for _ in range(2)] == [False, True]
+    found = within.find(tenant)
+    assert not found.cached
+    assert graph.post in {hit.post_id for hit in found.hits}
+    assert within.find(tenant).cached
+    # Posts that the graph has yet to take in may change what it adds.
+    with database.transaction() as session:
+        session.add(
+            VectorShelf(collection="graph", generation=1, state="live", maker="graph", created_at=DAY)
+        )
+        backlog.enqueue(session, "graph", tenant, [graph.post], DAY)
+    assert [within.find(tenant, "paper mill").cached for _ in range(2)] == [False, False]
+    assert [without.find(tenant, "paper mill").cached for _ in range(2)] == [False, True]
+    for one in (without, within):
+        one.world.close()
 
 
 def test_a_thousand_random_filters_never_show_another_tenants_post(plain):
