@@ -135,6 +135,13 @@ class Settings(BaseSettings):
     web_address: Annotated[
         str, Field(description="Address that the HTTP API listens on; put TLS in front of any but loopback")
     ] = "127.0.0.1"
+    web_url: Annotated[
+        str,
+        Field(
+            description="Where readers reach the HTTP API, for links in its feeds; empty: where they asked",
+            pattern="^(https?://.*)?$",
+        ),
+    ] = ""
 
     model_provider: Annotated[
         str,

@@ -25,6 +25,14 @@ class Entry:
     url: str
 
 
+def root(told: str, asked: object) -> str:
+    """Return where links begin: the address that the operator ``told``, else the one that was ``asked``, with a slash.
+
+    Behind a proxy a request says neither its scheme nor, always, its host.
+    """
+    return f"{told.rstrip('/')}/" if told else str(asked)
+
+
 def atom(title: str, url: str, entries: Sequence[Entry]) -> bytes:
     """Return the feed at ``url``. Ids come from the addresses, so they stay as long as those do."""
     root = ET.Element("feed", xmlns=NAMESPACE)

@@ -37,7 +37,7 @@ def _digests(routes: APIRouter, world: World, reader: Any) -> None:
     @routes.get("/digests.atom", responses=FEED, response_class=Response, summary="Digests as a feed")
     def digest_feed(caller: reader, request: Request) -> Response:
         """Return the newest 50 digests that were made, for a feed reader."""
-        base = str(request.base_url)
+        base = feed.root(world.settings.web_url, request.base_url)
         entries = []
         for line in _lines(world, caller, 50):
             made = _digest(world, caller, line.id)

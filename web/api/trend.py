@@ -42,7 +42,7 @@ def _lists(routes: APIRouter, world: World, reader: Any) -> None:
     @routes.get("/trends.atom", responses=FEED, response_class=Response, summary="Trends as a feed")
     def trend_feed(caller: reader, request: Request) -> Response:
         """Return the newest 50 trends with their cards, for a feed reader."""
-        base = str(request.base_url)
+        base = feed.root(world.settings.web_url, request.base_url)
         now = world.clock.now()
         with world.database.transaction() as session:
             found = trends.trends(session, caller.tenant_id, limit=50)

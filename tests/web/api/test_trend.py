@@ -1,10 +1,15 @@
 """Trends over the API: a list, one with its card, its page and a feed; a tenant sees its own only."""
 
+import re
+from dataclasses import replace
+
 import pytest
+from starlette.testclient import TestClient
 
 from services import trend
 from tests import rows, trending, worlds
 from tests.web.api.conftest import bearer, issue
+from web.api import application
 
 
 @pytest.fixture
@@ -42,6 +47,19 @@ def test_a_trend_is_shown_with_its_card(client, headers, number):
     feed = client.get("/trends.atom", headers=headers).text
     assert f"trends/{number}/page" in feed
     assert "by chance once in" in feed
+
+
+def test_links_in_feeds_begin_where_readers_reach_the_api(world, headers, number):
+    # A proxy that ends TLS asks by another scheme and host than the reader did.
+    public = replace(
+        world, settings=world.settings.model_copy(update={"web_url": "https://news.example/svodka"})
+    )
+    for one, begin in ((world, "http://testserver/"), (public, "https://news.example/svodka/")):
+        with TestClient(application.build(one)) as client:
+            for path in ("trends.atom", "digests.atom"):
+                text = client.get(f"/{path}", headers=headers).text
+                assert re.search('rel="self"[^>]*href="([^"]+)"', text)[1] == f"{begin}{path}"
+            assert f'href="{begin}trends/{number}/page"' in client.get("/trends.atom", headers=headers).text
 
 
 def test_another_tenant_sees_nothing_of_it(world, client, number):
