@@ -8,7 +8,6 @@ Intervals are a second and alerts wait for nothing, so that minutes of a real in
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -98,7 +97,7 @@ class Stage:
         self.readers_bot.chats[CHAT] = Chat("group")
         self.environment = self._environment()
         up = [sys.executable, "-c", "import cli; cli.main()", "up", "--json"]
-        self.up = self._start("up", up, signal.SIGINT)
+        self.up = self._start("up", up)
         self.running = wait_until(lambda: stack.attach(self.folder / "var"), timeout_s=180)
         self._start_watch()
         self.world = self._world()
@@ -124,14 +123,15 @@ class Stage:
         }
         return kept | settings.variables(**self.values)
 
-    def _start(self, name, command, ending=signal.SIGTERM):
+    def _start(self, name, command):
         log = self._closing.enter_context((self.folder / f"{name}.log").open("w"))
         process = subprocess.Popen(
             command, env=self.environment, cwd=Path(ROOT).parent, stdout=log, stderr=log
         )
 
         def stop():
-            process.send_signal(ending)
+            # Not SIGINT: what is begun in a shell's background ignores it, as it should.
+            process.terminate()
             process.wait(90)
 
         self._closing.callback(stop)
