@@ -3,12 +3,18 @@
 Spans are half-open ``(start, end)`` offsets in code points of ``Post.text``, the normalised text.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 Span = tuple[int, int]
 SourceKind = Literal["feed", "telegram", "jsonl", "csv", "directory"]
+
+
+def prose(text: str, sentences: Sequence[Span]) -> str:
+    """Return a text without its source's boilerplate: its sentences, or all of it where none was found."""
+    return "\n".join(text[start:end] for start, end in sentences) or text
 
 
 @dataclass(frozen=True, slots=True)

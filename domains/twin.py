@@ -17,7 +17,7 @@ from math import exp, log, sqrt
 from typing import Final
 
 from domains.gloss import concept
-from domains.post import Post
+from domains.post import Post, prose
 from domains.spelling import CYRILLIC, DOUBLED, VOWELS
 from domains.terms import STOPWORDS
 from domains.text import links, names, numbers, without_links, words
@@ -253,7 +253,8 @@ def _sketch(posts: Sequence[Post], spell: Speller) -> _Sketch:
 
 
 def _marks(post: Post, spell: Speller) -> frozenset[str]:
-    text = without_links(_prose(post)[:CHARS])
+    # Every post of a channel ends in the same words.
+    text = without_links(prose(post.text, post.sentences)[:CHARS])
     urls = (*links(post.text[:CHARS]), *([post.url] if post.url else []))
     # An address of one segment names a site or a channel, not what happened.
     marks = {f"u:{url}" for url in urls if url.rstrip("/").count("/") > 3}
@@ -271,11 +272,6 @@ def _marks(post: Post, spell: Speller) -> frozenset[str]:
         else:
             marks.add(f"w:{spell.spell(low)[:5]}")
     return frozenset(marks)
-
-
-def _prose(post: Post) -> str:
-    """Return a post without its source's boilerplate: every post of a channel ends in the same words."""
-    return "\n".join(map(post.quote, post.sentences)) or post.text
 
 
 def _kind_weight(mark: str) -> float:

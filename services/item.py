@@ -10,6 +10,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from domains.point import Collection
+from domains.post import prose
 from services.diary import PersonaRow
 from services.schema import Post, Story, Subscriber, Tenant
 
@@ -39,13 +40,9 @@ def _posts(session: Session, ids: Sequence[int]) -> list[Item]:
         select(Post).where(Post.id.in_(ids), Post.indexed_at.is_not(None), Post.boilerplate.is_(None))
     )
     return [
-        Item(row.id, row.tenant_id, _prose(row), row.lang or "und", row.source_id, row.at) for row in rows
+        Item(row.id, row.tenant_id, prose(row.text, row.sentences), row.lang or "und", row.source_id, row.at)
+        for row in rows
     ]
-
-
-def _prose(row: Post) -> str:
-    """Return a post without its source's boilerplate: its sentences, or all of it where none was found."""
-    return "\n".join(row.text[start:end] for start, end in row.sentences) or row.text
 
 
 def _stories(session: Session, ids: Sequence[int]) -> list[Item]:

@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 from datetime import timedelta
 
-from services import settings, wiring
+from services import settings, subscription, wiring
 from services.clock import StoppedClock
 from tasks import job
 from tests import rows
@@ -21,6 +21,15 @@ def build(database, tmp_path, now=DAY + timedelta(days=1), **overrides):
 def with_channel(world, channel):
     """Return the world with one more channel."""
     return replace(world, channels={**world.channels, channel.name: channel})
+
+
+def digested(world, tenant_id):
+    """Subscribe, let the worker make the digest of the window that is over, and return its run."""
+    rows.subscribed(world.database, tenant_id)
+    with world.database.transaction() as session:
+        (made,) = subscription.close_windows(session, world.clock.now(), tenant_id=tenant_id)
+    drive(world, job.DIGEST, made)
+    return made
 
 
 def drive(world, kind, row_id):

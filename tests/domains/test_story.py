@@ -163,12 +163,17 @@ def b_cubed(gold, found):
     return 2 * precision * recall / (precision + recall)
 
 
+def labelled(name):
+    """Return the rows of a file of labelled data; skip the test where it is not."""
+    path = DATA / name
+    if not path.exists():
+        pytest.skip(f"{name} is not there")
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
 @pytest.mark.data
 def test_stories_of_the_press_reach_the_floor():
-    path = DATA / "neus_stories.jsonl"
-    if not path.exists():
-        pytest.skip(f"{path.name} is not there")
-    stories = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    stories = labelled("neus_stories.jsonl")
     articles = [
         (
             datetime.fromisoformat(story["ts"]),
@@ -191,10 +196,7 @@ def f1(said, gold):
 
 @pytest.mark.data
 def test_pairs_of_articles_of_one_day_reach_the_floor():
-    path = DATA / "tgcontest_pairs.jsonl"
-    if not path.exists():
-        pytest.skip(f"{path.name} is not there")
-    pairs = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    pairs = labelled("tgcontest_pairs.jsonl")
     pairs = [pair for pair in pairs if pair["lang"] == "ru"]
     vectoriser = Vectoriser(OfflineLanguage().lemma)
     texts = [normalise(f"{pair[side]['title']}\n{pair[side]['text']}") for pair in pairs for side in "ab"]

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, func, select
 
 from domains.window import Window
-from services import lineage, precedent, run, subscription
+from services import lineage, precedent, run
 from services.lineage import StoryRedirect
 from services.schema import Post, Story
-from tasks import job
 from tests import rows, worlds
 from tests.rows import DAY, entry
 
@@ -82,10 +81,7 @@ def test_a_whole_chain_is_led_to_its_end_at_once(database, posts):
 def test_what_was_told_under_an_old_id_is_told_under_the_new_one(database, tmp_path):
     world = worlds.build(database, tmp_path, now=DAY + timedelta(days=1, minutes=5))
     tenant_id, _ = worlds.with_news(database)
-    rows.subscribed(database, tenant_id)
-    with database.transaction() as session:
-        (made,) = subscription.close_windows(session, world.clock.now(), tenant_id=tenant_id)
-    worlds.drive(world, job.DIGEST, made)
+    made = worlds.digested(world, tenant_id)
     later = Window(DAY + timedelta(days=1), DAY + timedelta(days=2))
     with database.transaction() as session:
         of = run.get(session, made).subscription_id

@@ -6,13 +6,12 @@ import pytest
 from sqlalchemy import func, select
 
 from domains.window import Window
-from services import lineage, precedent, run, subscription, work
+from services import lineage, precedent, run, work
 from services.clock import StoppedClock
 from services.index import Indexer
 from services.language import OfflineLanguage
 from services.lineage import StorySplit
 from services.schema import Claim, Post, Story, Tenant
-from tasks import job
 from tests import rows, worlds
 from tests.rows import DAY, entry
 
@@ -137,10 +136,7 @@ def test_what_was_told_of_posts_that_left_is_told_of_the_story_they_are_in(datab
     tenant_id = rows.tenant(database)
     feed = rows.feed(database, tenant_id)
     rows.posts(database, tenant_id, feed, *first_day())
-    rows.subscribed(database, tenant_id)
-    with database.transaction() as session:
-        (made,) = subscription.close_windows(session, world.clock.now(), tenant_id=tenant_id)
-    worlds.drive(world, job.DIGEST, made)
+    made = worlds.digested(world, tenant_id)
     later = Window(DAY + timedelta(days=1), DAY + timedelta(days=2))
     with database.transaction() as session:
         of = run.get(session, made).subscription_id
